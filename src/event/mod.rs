@@ -1,0 +1,74 @@
+//! WHAT a change is: the vocabulary that sources write, the engine carries and front ends read.
+//!
+//! Pure: no clock, no I/O, no task. The events are those of Vitess's VStream. Two orders of them
+//! are legal, one for sources and one for clients; both are written down once, in [`order`].
+
+pub mod gtid;
+pub mod order;
+pub mod position;
+pub mod row;
+pub mod schema;
+
+use std::sync::Arc;
+
+pub use gtid::{Gtid, GtidSet};
+pub use position::{Position, ShardPosition, Start, TableLastPk};
+pub use row::{Cell, Op, Presence, Row, RowChange, Rows, RowsEvent};
+pub use schema::{CollationId, Column, ColumnType, ShardName, TableName, TableSchema};
+
+/// Seconds since 1970 at which the source committed; 0 where the source does not say.
+pub type Timestamp = u64;
+
+/// One event of a change stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Source only: names the transaction, DDL or other statement that follows.
+    Gtid(Gtid),
+    /// A transaction begins.
+    Begin(Timestamp),
+    /// The shape of a table, before the first ROW of it and after each change of it.
+    Field(Arc<TableSchema>),
+    /// Changes of one table.
+    Row(Rows),
+    /// The statement that caused the rows behind it.
+    RowsQuery(Arc<str>),
+    /// Client only: where the whole stream is once the transaction is complete.
+    Vgtid(Arc<Position>),
+    /// A transaction is complete.
+    Commit(Timestamp),
+    /// A statement that changed tables, outside of transactions.
+    Ddl(Arc<Ddl>),
+    /// Anything else that has a GTID.
+    Other(Timestamp),
+    /// A row of `_vt.resharding_journal`, inside its transaction.
+    Journal(Arc<Journal>),
+    /// Nothing happened, up to this time.
+    Heartbeat(Timestamp),
+    /// Client only: this shard has copied all its tables; without a shard, all shards have.
+    CopyCompleted(Option<ShardName>),
+}
+
+/// A DDL statement and what it touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ddl {
+    /// When it was executed.
+    pub timestamp: Timestamp,
+    /// The text as executed, comments included.
+    pub statement: String,
+    /// Every table it names, old and new names alike; empty if it could not be read, and then it
+    /// counts for every table.
+    pub tables: Vec<TableName>,
+}
+
+/// A traffic switch of a reshard, as one participant reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// The same for all participants.
+    pub id: i64,
+    /// The shards that take part.
+    pub participants: Vec<ShardName>,
+    /// The shards that take over, and where each begins.
+    pub shards: Vec<(ShardName, GtidSet)>,
+    /// Where this participant ended.
+    pub local_position: GtidSet,
+}

@@ -1,0 +1,380 @@
+//! Rows as text cells: every cell a length-encoded string as in a MySQL text-protocol row, 0xfb for
+//! NULL, all cells of a rows event in one buffer.
+//!
+//! Built once by the shared reader and shared by every subscriber: one reference count per event,
+//! none per row. A column that a partial image leaves out is stored as NULL and named by the
+//! image's [`Presence`], so that a row always has one cell per column of its schema.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::schema::TableSchema;
+
+/// What happened to a row, as the `op` column shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// `+`
+    Insert,
+    /// `*`
+    Update,
+    /// `-`
+    Delete,
+}
+
+impl Op {
+    /// The one byte that the `op` column shows.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Insert => "+",
+            Self::Update => "*",
+            Self::Delete => "-",
+        }
+    }
+}
+
+/// Which columns an image holds, one bit per column, lowest bit of the first byte first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence(Box<[u8]>);
+
+impl Presence {
+    /// A presence of `columns` columns where `present(i)` holds.
+    pub fn new(columns: usize, mut present: impl FnMut(usize) -> bool) -> Self {
+        let mut bits = vec![0_u8; columns.div_ceil(8)];
+        for column in (0..columns).filter(|&column| present(column)) {
+            if let Some(byte) = bits.get_mut(column / 8) {
+                *byte |= 1 << (column % 8);
+            }
+        }
+        Self(bits.into())
+    }
+
+    /// Whether the image holds this column.
+    pub fn has(&self, column: usize) -> bool {
+        self.0.get(column / 8).is_some_and(|byte| byte >> (column % 8) & 1 == 1)
+    }
+
+    /// The bits themselves.
+    pub fn bits(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// One cell: absent from a partial image, NULL, or the column's own bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// The image does not say.
+    Absent,
+    /// NULL.
+    Null,
+    /// The column's own bytes, in the column's own character set.
+    Text(&'a [u8]),
+}
+
+impl<'a> Cell<'a> {
+    /// The bytes, unless NULL or absent.
+    pub const fn bytes(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Text(bytes) => Some(bytes),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// One image of a row: borrowed cells, and which of them are really there.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    encoded: &'a [u8],
+    presence: Option<&'a Presence>,
+}
+
+impl<'a> Row<'a> {
+    /// A whole image over cells that [`push_cell`] and [`push_null`] wrote.
+    pub const fn new(encoded: &'a [u8], presence: Option<&'a Presence>) -> Self {
+        Self { encoded, presence }
+    }
+
+    /// The cells as they go on the wire: length-encoded strings, absent ones as NULL.
+    pub const fn encoded(self) -> &'a [u8] {
+        self.encoded
+    }
+
+    /// Which columns the image holds; `None` for all.
+    pub const fn presence(self) -> Option<&'a Presence> {
+        self.presence
+    }
+
+    /// The cells in column order.
+    pub fn cells(self) -> Cells<'a> {
+        Cells { rest: self.encoded, presence: self.presence, column: 0 }
+    }
+}
+
+impl PartialEq for Row<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cells().eq(other.cells())
+    }
+}
+
+/// Iterates over the cells of one image.
+#[derive(Debug, Clone)]
+pub struct Cells<'a> {
+    rest: &'a [u8],
+    presence: Option<&'a Presence>,
+    column: usize,
+}
+
+impl<'a> Iterator for Cells<'a> {
+    type Item = Cell<'a>;
+
+    fn next(&mut self) -> Option<Cell<'a>> {
+        let (cell, rest) = split_cell(self.rest)?;
+        self.rest = rest;
+        let column = self.column;
+        self.column += 1;
+        if self.presence.is_some_and(|presence| !presence.has(column)) {
+            return Some(Cell::Absent);
+        }
+        Some(cell.map_or(Cell::Null, Cell::Text))
+    }
+}
+
+/// Splits the first cell off: `None` at the end or where the bytes are no cell, `Some(None)` inside
+/// for NULL.
+pub fn split_cell(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+    let (&first, rest) = encoded.split_first()?;
+    let (length, rest) = match first {
+        0xfb => return Some((None, rest)),
+        0xfc => rest.split_at_checked(2)?,
+        0xfd => rest.split_at_checked(3)?,
+        0xfe => rest.split_at_checked(8)?,
+        0xff => return None,
+        short => {
+            let (cell, rest) = rest.split_at_checked(usize::from(short))?;
+            return Some((Some(cell), rest));
+        }
+    };
+    let mut bytes = [0_u8; 8];
+    bytes.get_mut(..length.len())?.copy_from_slice(length);
+    let (cell, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(bytes)).ok()?)?;
+    Some((Some(cell), rest))
+}
+
+/// Appends a cell.
+pub fn push_cell(buffer: &mut Vec<u8>, cell: &[u8]) {
+    push_length(buffer, cell.len() as u64);
+    buffer.extend_from_slice(cell);
+}
+
+/// Appends a NULL.
+pub fn push_null(buffer: &mut Vec<u8>) {
+    buffer.push(0xfb);
+}
+
+/// Appends a length as MySQL's length-encoded integer.
+pub fn push_length(buffer: &mut Vec<u8>, length: u64) {
+    let bytes = length.to_le_bytes();
+    match length {
+        0..=250 => buffer.push(bytes[0]),
+        251..=0xffff => {
+            buffer.push(0xfc);
+            buffer.extend_from_slice(&bytes[..2]);
+        }
+        0x1_0000..=0xff_ffff => {
+            buffer.push(0xfd);
+            buffer.extend_from_slice(&bytes[..3]);
+        }
+        _ => {
+            buffer.push(0xfe);
+            buffer.extend_from_slice(&bytes);
+        }
+    }
+}
+
+/// Where a change's images lie in the buffer of its rows event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Images {
+    before: Option<Range<usize>>,
+    after: Option<Range<usize>>,
+}
+
+/// One ROW event: changes of one table, from one statement, in one buffer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsEvent {
+    schema: Arc<TableSchema>,
+    buffer: Vec<u8>,
+    changes: Vec<Images>,
+    before_presence: Option<Presence>,
+    after_presence: Option<Presence>,
+}
+
+/// One change of one row, borrowed from its rows event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowChange<'a> {
+    /// The image before; none for an insert.
+    pub before: Option<Row<'a>>,
+    /// The image after; none for a delete.
+    pub after: Option<Row<'a>>,
+}
+
+impl<'a> RowChange<'a> {
+    /// What happened.
+    pub const fn op(&self) -> Op {
+        match (self.before.is_some(), self.after.is_some()) {
+            (false, _) => Op::Insert,
+            (true, true) => Op::Update,
+            (true, false) => Op::Delete,
+        }
+    }
+
+    /// The image that the SQL door shows: after, or before for a delete.
+    pub fn shown(&self) -> Option<Row<'a>> {
+        self.after.or(self.before)
+    }
+}
+
+impl RowsEvent {
+    /// An event without changes yet, of this version of a table.
+    pub fn new(schema: Arc<TableSchema>) -> Self {
+        Self {
+            schema,
+            buffer: Vec::new(),
+            changes: Vec::new(),
+            before_presence: None,
+            after_presence: None,
+        }
+    }
+
+    /// Says which columns the images hold, for partial images.
+    #[must_use]
+    pub fn with_presence(mut self, before: Option<Presence>, after: Option<Presence>) -> Self {
+        self.before_presence = before;
+        self.after_presence = after;
+        self
+    }
+
+    /// Appends a change whose images are written by the given functions, each one cell per column.
+    pub fn push(
+        &mut self,
+        before: Option<&mut dyn FnMut(&mut Vec<u8>)>,
+        after: Option<&mut dyn FnMut(&mut Vec<u8>)>,
+    ) {
+        let mut write = |image: Option<&mut dyn FnMut(&mut Vec<u8>)>| {
+            image.map(|write| {
+                let start = self.buffer.len();
+                write(&mut self.buffer);
+                start..self.buffer.len()
+            })
+        };
+        let images = Images { before: write(before), after: write(after) };
+        self.changes.push(images);
+    }
+
+    /// Appends a change from encoded images.
+    pub fn push_encoded(&mut self, before: Option<&[u8]>, after: Option<&[u8]>) {
+        let mut write = |image: &[u8]| {
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(image);
+            start..self.buffer.len()
+        };
+        let images = Images { before: before.map(&mut write), after: after.map(&mut write) };
+        self.changes.push(images);
+    }
+
+    /// The version of the table that the changes fit.
+    pub const fn schema(&self) -> &Arc<TableSchema> {
+        &self.schema
+    }
+
+    /// How many changes the event holds.
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether the event holds no change.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Bytes of memory, for bounds.
+    pub fn bytes(&self) -> usize {
+        self.buffer.len() + self.changes.len() * size_of::<Images>() + size_of::<Self>()
+    }
+
+    /// The change at `index`.
+    pub fn change(&self, index: usize) -> Option<RowChange<'_>> {
+        self.changes.get(index).map(|images| self.resolve(images))
+    }
+
+    /// The changes of a range, in order; beyond the end there are none.
+    pub fn changes(&self, range: Range<usize>) -> impl Iterator<Item = RowChange<'_>> {
+        let end = range.end.min(self.changes.len());
+        let start = range.start.min(end);
+        self.changes[start..end].iter().map(|images| self.resolve(images))
+    }
+
+    fn resolve(&self, images: &Images) -> RowChange<'_> {
+        let image = |range: &Option<Range<usize>>, presence| {
+            range.clone().map(|range| Row::new(&self.buffer[range], presence))
+        };
+        RowChange {
+            before: image(&images.before, self.before_presence.as_ref()),
+            after: image(&images.after, self.after_presence.as_ref()),
+        }
+    }
+}
+
+/// A shared rows event, or the part of it that a stream still has to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// The event, shared with the log and other subscribers.
+    pub event: Arc<RowsEvent>,
+    /// The changes that this stream sees.
+    pub range: Range<usize>,
+}
+
+impl Rows {
+    /// All changes of an event.
+    pub fn all(event: Arc<RowsEvent>) -> Self {
+        let range = 0..event.len();
+        Self { event, range }
+    }
+
+    /// The changes in order.
+    pub fn changes(&self) -> impl Iterator<Item = RowChange<'_>> {
+        self.event.changes(self.range.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_of_every_length_read_back() {
+        for length in [0, 1, 250, 251, 0xffff, 0x1_0000, 0xff_ffff, 0x100_0000] {
+            let cell = vec![7_u8; length];
+            let mut buffer = Vec::new();
+            push_cell(&mut buffer, &cell);
+            push_null(&mut buffer);
+            let cells: Vec<_> = Row::new(&buffer, None).cells().collect();
+            assert_eq!(cells, [Cell::Text(&cell), Cell::Null]);
+        }
+    }
+
+    #[test]
+    fn truncated_cells_end_the_row() {
+        for bytes in [&[0xfc_u8, 1][..], &[5, b'a'], &[0xff], &[0xfe, 0xff, 0xff, 0xff, 0xff]] {
+            assert_eq!(Row::new(bytes, None).cells().count(), 0, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn absent_is_not_null() {
+        let mut buffer = Vec::new();
+        push_null(&mut buffer);
+        push_null(&mut buffer);
+        let presence = Presence::new(2, |column| column == 1);
+        let cells: Vec<_> = Row::new(&buffer, Some(&presence)).cells().collect();
+        assert_eq!(cells, [Cell::Absent, Cell::Null]);
+    }
+}

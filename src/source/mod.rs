@@ -1,0 +1,171 @@
+//! WHERE changes come from. THE seam: one server whose committed changes can be read in order.
+//!
+//! # Contract
+//! Events leave a source in the order that [`crate::event::order::SourceOrder`] accepts:
+//! `Gtid Begin [Field? Row]* Commit`, `Gtid Ddl`, `Gtid Other`; heartbeats only between
+//! transactions. A batch may end anywhere; a large transaction spans many. `Field` precedes the
+//! first `Row` of a table in each run of [`Source::changes`] and whenever the shape changes.
+//! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
+
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema};
+
+/// A server whose committed changes can be read in order. The contract is the module's.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// Names this source in logs, metrics and errors.
+    fn name(&self) -> &str;
+
+    /// What stands in the way of streaming, and the statement that mends it; empty if nothing.
+    async fn preflight(&self) -> Result<Vec<Finding>, SourceError>;
+
+    /// The tables as they are now, in bytewise order of their names, views left out.
+    async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError>;
+
+    /// Everything committed by now.
+    async fn position(&self) -> Result<GtidSet, SourceError>;
+
+    /// All changes that `span.start` does not contain, in commit order. Without `span.until` the
+    /// reader never ends but by error; dropping it disconnects.
+    async fn changes(&self, span: Span, scope: Scope) -> Result<Box<dyn Changes>, SourceError>;
+
+    /// The named tables as of one exact position.
+    async fn snapshot(&self, tables: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError>;
+}
+
+/// A run of changes being read.
+#[async_trait]
+pub trait Changes: Send {
+    /// The next events, at least one; `None` once everything in `span.until` was emitted. Waits
+    /// while there is nothing new. Cancel-safe.
+    async fn next(&mut self) -> Result<Option<Vec<Event>>, SourceError>;
+}
+
+/// Tables as of one position. Dropping it releases the view.
+#[async_trait]
+pub trait Snapshot: Send {
+    /// The rows are those of a source that has executed exactly this.
+    fn position(&self) -> &GtidSet;
+
+    /// The schema that rows of this table have; `None` if there is no such table.
+    fn schema(&self, table: &TableName) -> Option<Arc<TableSchema>>;
+
+    /// Starts reading one table in key order; a table without any key in the order of all columns.
+    async fn scan(&mut self, scan: Scan) -> Result<(), SourceError>;
+
+    /// The next rows of the scan as inserts, at most about `Scan::batch_bytes`; `None` at its end.
+    /// Cancel-safe.
+    async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError>;
+}
+
+/// Which changes to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// What the reader has seen.
+    pub start: GtidSet,
+    /// Where to end: once everything in here was emitted. `None` goes on for ever.
+    pub until: Option<GtidSet>,
+}
+
+/// Which tables anybody reads. Rows of others are left out of their transactions, undecoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every table of the keyspace.
+    All,
+    /// These tables.
+    Tables(std::collections::BTreeSet<TableName>),
+}
+
+impl Scope {
+    /// Whether rows of this table are wanted.
+    pub fn has(&self, table: &TableName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tables(tables) => tables.contains(table),
+        }
+    }
+}
+
+/// Which rows of a snapshot to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The table.
+    pub table: TableName,
+    /// Begin behind this key.
+    pub after: Option<TableLastPk>,
+    /// A condition in the source's SQL that rows must meet, pushed down from the plan.
+    pub where_sql: Option<String>,
+    /// About how many bytes of rows one batch may hold.
+    pub batch_bytes: usize,
+}
+
+/// Something about a server that stands in the way of streaming.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Nothing can be streamed before it is mended.
+    pub fatal: bool,
+    /// What was found and what it means.
+    pub what: String,
+    /// The statement that mends it.
+    pub mend: String,
+}
+
+/// Why reading a source failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The source no longer holds changes that the position lacks.
+    #[error("the source has purged changes after {position}; oldest it can resume from: {oldest}")]
+    Purged {
+        /// What was asked for.
+        position: GtidSet,
+        /// The smallest set that can still be resumed from.
+        oldest: GtidSet,
+    },
+    /// The position names transactions that the source has not executed.
+    #[error("GTIDSet Mismatch: requested source position: {position}, current position: {current}")]
+    Future {
+        /// What was asked for.
+        position: GtidSet,
+        /// What the source has executed.
+        current: GtidSet,
+    },
+    /// A table is not there.
+    #[error("table {0} is not present in the database")]
+    NoSuchTable(TableName),
+    /// The connection broke or the server is away; reading again may work.
+    #[error("{context}")]
+    Disconnected {
+        /// What was being done.
+        context: String,
+        /// What the connection said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The source's data cannot be read as what it should be.
+    #[error("{context}")]
+    Corrupt {
+        /// What was being read.
+        context: String,
+        /// What the reader said.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl SourceError {
+    /// Whether the same call may succeed later.
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Disconnected { .. } => true,
+            Self::Purged { .. }
+            | Self::Future { .. }
+            | Self::NoSuchTable(_)
+            | Self::Corrupt { .. } => false,
+        }
+    }
+}
