@@ -2,4 +2,6 @@
 
 pub mod event;
 pub mod plan;
+pub mod shutdown;
 pub mod source;
+pub mod telemetry;

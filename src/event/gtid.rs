@@ -1,6 +1,5 @@
 //! GTIDs and sets of them, of MySQL (tags included) and of MariaDB (several domains).
 
-
 /// One transaction's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Gtid;

@@ -1,0 +1,80 @@
+//! Logs and tasks: the tracing set-up, and tasks that have a name and whose panic is an error.
+//!
+//! Logs go to stderr, so that stdout stays for what a command prints. Row values, SQL literals and
+//! secrets never reach them.
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Level};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Sends the logs of this process to stderr, once; later calls change nothing.
+///
+/// Crates other than ours speak up from WARN on only.
+pub fn init(format: LogFormat, level: Level) {
+    let targets = Targets::new().with_default(Level::WARN).with_target("vstreamd", level);
+    let layer = match format {
+        LogFormat::Text => fmt::layer().with_writer(std::io::stderr).with_ansi(false).boxed(),
+        LogFormat::Json => fmt::layer().with_writer(std::io::stderr).json().boxed(),
+    };
+    // A second call finds a subscriber in place: the first one's choice holds.
+    let _ = Registry::default().with(layer.with_filter(targets)).try_init();
+}
+
+/// Runs a named task. A panic in it is logged as an error and ends that task alone; whoever waits
+/// for the handle sees it as a failed join.
+pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let guard = PanicReport(name);
+    let task = async move {
+        let output = future.await;
+        guard.done();
+        output
+    };
+    #[allow(clippy::disallowed_methods, reason = "the one place where tasks are made")]
+    tokio::spawn(task.in_current_span())
+}
+
+/// Reports a task that unwinds; a task that is merely dropped is none of its business.
+struct PanicReport(&'static str);
+
+impl PanicReport {
+    fn done(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for PanicReport {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(task = self.0, "task panicked; its streams end, the process goes on");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn a_panic_ends_its_task_alone() {
+        let task = super::spawn("test", async { panic!("as announced") });
+        assert!(task.await.is_err());
+        assert_eq!(super::spawn("test", async { 7 }).await.ok(), Some(7));
+    }
+}
