@@ -3,10 +3,12 @@
 //! Pure. [`StreamRequest`] is the one thing that every door produces.
 
 pub mod filter;
+pub mod table;
 
 use crate::event::Position;
 
 pub use filter::{Filter, Rule};
+pub use table::{Applied, EvalError, PlanError, Scratch, TablePlan};
 
 /// A request for a change stream.
 #[derive(Debug, Clone, PartialEq)]
