@@ -5,4 +5,5 @@ pub mod event;
 pub mod plan;
 pub mod shutdown;
 pub mod source;
+pub mod sql;
 pub mod telemetry;

@@ -1,0 +1,63 @@
+//! How names and texts print, so that they read back as the same.
+
+use std::fmt;
+
+use sqlparser::keywords::ALL_KEYWORDS;
+
+/// A name: bare where that is safe, else in back quotes.
+pub(super) struct Identifier<'a>(pub &'a str);
+
+impl fmt::Display for Identifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_bare(self.0) {
+            f.write_str(self.0)
+        } else {
+            write!(f, "`{}`", self.0.replace('`', "``"))
+        }
+    }
+}
+
+/// A text in single quotes.
+pub(super) struct Text<'a>(pub &'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("'")?;
+        let mut rest = self.0.chars().peekable();
+        while let Some(char) = rest.next() {
+            match char {
+                '\'' => f.write_str("''")?,
+                // MySQL reads `\%` and `\_` as two characters, so they print as they are.
+                '\\' if matches!(rest.peek(), Some('%' | '_')) => f.write_str("\\")?,
+                '\\' => f.write_str("\\\\")?,
+                '\0' => f.write_str("\\0")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\u{1a}' => f.write_str("\\Z")?,
+                char => write!(f, "{char}")?,
+            }
+        }
+        f.write_str("'")
+    }
+}
+
+/// Whether `name` may stand without quotes wherever a name may stand.
+fn is_bare(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    starts
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && !SPECIAL.iter().any(|word| name.eq_ignore_ascii_case(word))
+        && (is_plain(name)
+            || ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_err())
+}
+
+/// Words of sqlparser's that are nothing but names in MySQL and in our statements, and common.
+fn is_plain(name: &str) -> bool {
+    PLAIN.iter().any(|word| name.eq_ignore_ascii_case(word))
+}
+
+/// Names that mean something else without quotes.
+const SPECIAL: [&str; 8] = ["pos", "op", "old", "new", "_pos", "_shard", "_ts", "changed"];
+
+const PLAIN: [&str; 0] = [];
