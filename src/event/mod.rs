@@ -9,13 +9,18 @@ pub mod order;
 pub mod position;
 pub mod row;
 pub mod schema;
+mod token;
+mod vgtid;
 
 use std::sync::Arc;
 
-pub use gtid::{Gtid, GtidSet};
-pub use position::{Position, ShardPosition, Start, TableLastPk};
+pub use gtid::{Gtid, GtidError, GtidSet, Tag};
+pub use order::{ClientOrder, OrderError, SourceOrder};
+pub use position::{Partial, Position, PositionError, ShardPosition, Start, TableLastPk};
 pub use row::{Cell, Op, Presence, Row, RowChange, Rows, RowsEvent};
 pub use schema::{CollationId, Column, ColumnType, ShardName, TableName, TableSchema};
+pub use token::TokenError;
+pub use vgtid::VgtidError;
 
 /// Seconds since 1970 at which the source committed; 0 where the source does not say.
 pub type Timestamp = u64;
@@ -47,6 +52,26 @@ pub enum Event {
     Heartbeat(Timestamp),
     /// Client only: this shard has copied all its tables; without a shard, all shards have.
     CopyCompleted(Option<ShardName>),
+}
+
+impl Event {
+    /// The event's name as Vitess spells it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Gtid(_) => "GTID",
+            Self::Begin(_) => "BEGIN",
+            Self::Field(_) => "FIELD",
+            Self::Row(_) => "ROW",
+            Self::RowsQuery(_) => "ROWS_QUERY",
+            Self::Vgtid(_) => "VGTID",
+            Self::Commit(_) => "COMMIT",
+            Self::Ddl(_) => "DDL",
+            Self::Other(_) => "OTHER",
+            Self::Journal(_) => "JOURNAL",
+            Self::Heartbeat(_) => "HEARTBEAT",
+            Self::CopyCompleted(_) => "COPY_COMPLETED",
+        }
+    }
 }
 
 /// A DDL statement and what it touched.
