@@ -1,0 +1,3 @@
+//! What several test modules need: real servers to compare with. No test logic.
+
+pub mod real;

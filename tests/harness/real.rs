@@ -1,0 +1,149 @@
+//! Real MariaDB and MySQL servers as child processes of the test process.
+//!
+//! [`mariadb`] and [`mysql`] start one server per test process at the first call and hand it to
+//! every later caller; [`start`] starts one more, with options of its own. Each has its own data
+//! directory on its own port and no password. A server that cannot start fails the test: there is
+//! no skipping.
+//!
+//! `scripts/real-up --hold` ends the server when its standard input closes. The pipe's other end
+//! lives in this process, so that the server goes with it, however it ends: return, panic or
+//! `kill -9`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::OnceLock;
+
+/// The two families of servers that the project compares itself with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    MariaDb,
+    MySql,
+}
+
+/// A running server: `user` has every right and an empty password.
+#[derive(Debug)]
+pub struct Server {
+    pub kind: Kind,
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    /// The server's process, for reading its CPU time and memory.
+    pub pid: u32,
+    /// Its private directory; gone with the server.
+    pub dir: PathBuf,
+    hold: Option<ChildStdin>,
+    script: Child,
+}
+
+impl Server {
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// `mysql://user@host:port/DATABASE`, as mysql_async reads it; without the socket that it
+    /// would otherwise switch to.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://{}@{}/{database}?prefer_socket=false", self.user, self.address())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Closing the pipe ends the server; waiting says that port and directory are free again.
+        drop(self.hold.take());
+        let _ = self.script.wait();
+    }
+}
+
+/// The test process's own MariaDB 10.11.
+pub fn mariadb() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| start(Kind::MariaDb, &[]))
+}
+
+/// The test process's own MySQL 9.7.
+pub fn mysql() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| start(Kind::MySql, &[]))
+}
+
+/// Starts a server of its own with further options (`--binlog-row-metadata=FULL`); it ends when
+/// the value is dropped.
+pub fn start(kind: Kind, options: &[&str]) -> Server {
+    let name = match kind {
+        Kind::MariaDb => "mariadb",
+        Kind::MySql => "mysql",
+    };
+    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/real-up"))
+        .arg("--hold")
+        .arg(name)
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("run scripts/real-up");
+    let hold = script.stdin.take();
+    let mut line = String::new();
+    let stdout = script.stdout.take().expect("stdout is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("read from scripts/real-up");
+    if line.is_empty() {
+        let mut said = String::new();
+        let _ = script.stderr.take().expect("stderr is piped").read_to_string(&mut said);
+        panic!("{name} is missing, which is a failure and no reason to skip: {said}");
+    }
+    parse(kind, &line, hold, script)
+        .unwrap_or_else(|| panic!("scripts/real-up printed something else: {line}"))
+}
+
+/// Reads `NAME HOST:PORT pid PID user USER dir DIR`.
+fn parse(kind: Kind, line: &str, hold: Option<ChildStdin>, script: Child) -> Option<Server> {
+    let mut words = line.split_whitespace().skip(1);
+    let (host, port) = words.next()?.split_once(':')?;
+    let mut value = |name: &str| words.next().filter(|word| *word == name).and(words.next());
+    Some(Server {
+        kind,
+        pid: value("pid")?.parse().ok()?,
+        user: value("user")?.to_owned(),
+        dir: value("dir")?.into(),
+        host: host.to_owned(),
+        port: port.parse().ok()?,
+        hold,
+        script,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mysql_async::prelude::Queryable;
+
+    #[tokio::test]
+    async fn each_server_answers_and_says_what_it_is() {
+        for server in [mariadb(), mysql()] {
+            let version = match server.kind {
+                Kind::MariaDb => "MariaDB",
+                Kind::MySql => "9.7.",
+            };
+            let url = server.url("mysql");
+            let mut connection = mysql_async::Conn::from_url(&url).await.unwrap();
+            let found: String = connection.query_first("SELECT VERSION()").await.unwrap().unwrap();
+            assert!(found.contains(version), "{found}");
+            let row: (String, u8) =
+                connection.query_first("SELECT @@binlog_format, @@log_bin").await.unwrap().unwrap();
+            assert_eq!(row, ("ROW".to_owned(), 1));
+            connection.disconnect().await.unwrap();
+        }
+    }
+
+    #[test]
+    fn a_dropped_server_is_gone_with_its_data() {
+        let server = start(Kind::MariaDb, &["--binlog-row-metadata=FULL"]);
+        let (pid, dir) = (server.pid, server.dir.clone());
+        assert!(PathBuf::from(format!("/proc/{pid}")).exists() && dir.exists());
+        drop(server);
+        assert!(!PathBuf::from(format!("/proc/{pid}")).exists() && !dir.exists());
+    }
+}
