@@ -9,6 +9,7 @@ pub mod filter;
 mod name;
 pub mod set;
 pub mod show;
+pub mod sqlite;
 pub mod statement;
 pub mod target;
 pub mod vstream;

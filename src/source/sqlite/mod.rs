@@ -1,1 +1,5 @@
 //! The embedded store.
+
+pub mod convert;
+pub mod functions;
+pub mod write;

@@ -1,0 +1,166 @@
+//! MySQL's functions and operators as SQLite functions, and the session they see.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::sql::sqlite::{Fault, Value, Warning};
+
+/// The next AUTO_INCREMENT values of all tables of a store; they outlive rollbacks.
+#[derive(Debug, Default)]
+pub struct Counters(Mutex<HashMap<String, u64>>);
+
+impl Counters {
+    /// The next value of a table; `first` finds it when the table was not asked for before.
+    pub fn next<E>(
+        &self,
+        table: &str,
+        first: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<u64, E> {
+        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = counters.get(table) {
+            return Ok(*next);
+        }
+        let next = first()?;
+        counters.insert(table.to_owned(), next);
+        Ok(next)
+    }
+
+    /// Sets the next value of a table.
+    pub fn set(&self, table: &str, next: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), next);
+    }
+
+    /// Forgets a table: dropped, truncated or altered.
+    pub fn forget(&self, table: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
+    }
+}
+
+/// What functions see of the session whose statement runs; one per session, set on a connection
+/// for as long as its statement runs there.
+#[derive(Debug, Default)]
+pub struct SessionState {
+    killed: AtomicBool,
+    counters: Arc<Counters>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    now_micros: i64,
+    database: String,
+    user: String,
+    connection_id: u64,
+    version: String,
+    strict: bool,
+    last_insert_id: u64,
+    row_count: i64,
+    found_rows: u64,
+    variables: HashMap<String, Value>,
+    warnings: Vec<Warning>,
+    fault: Option<Fault>,
+    writing: bool,
+}
+
+/// What a statement starts from.
+#[derive(Debug, Clone, Default)]
+pub struct StatementStart {
+    /// Microseconds since 1970, UTC.
+    pub now_micros: i64,
+    /// DATABASE()
+    pub database: String,
+    /// USER(), as `name@host`.
+    pub user: String,
+    /// CONNECTION_ID()
+    pub connection_id: u64,
+    /// VERSION()
+    pub version: String,
+    /// sql_mode has a strict mode.
+    pub strict: bool,
+    /// Values of user variables that the statement names.
+    pub variables: HashMap<String, Value>,
+}
+
+impl SessionState {
+    /// A session of a store with these counters.
+    pub fn new(counters: Arc<Counters>) -> Self {
+        Self { counters, ..Self::default() }
+    }
+
+    /// Begins a statement.
+    pub fn begin_statement(&self, start: StatementStart) {
+        let mut inner = self.lock();
+        inner.now_micros = start.now_micros;
+        inner.database = start.database;
+        inner.user = start.user;
+        inner.connection_id = start.connection_id;
+        inner.version = start.version;
+        inner.strict = start.strict;
+        inner.variables = start.variables;
+        inner.warnings.clear();
+        inner.fault = None;
+        self.killed.store(false, Ordering::Relaxed);
+    }
+
+    /// Ends a statement: what ROW_COUNT() and FOUND_ROWS() say next.
+    pub fn end_statement(&self, row_count: i64, found_rows: u64) {
+        let mut inner = self.lock();
+        inner.row_count = row_count;
+        inner.found_rows = found_rows;
+    }
+
+    /// What LAST_INSERT_ID() says.
+    pub fn last_insert_id(&self) -> u64 {
+        self.lock().last_insert_id
+    }
+
+    /// The warnings of the statement so far, taken away.
+    pub fn take_warnings(&self) -> Vec<Warning> {
+        std::mem::take(&mut self.lock().warnings)
+    }
+
+    /// The fault behind a SQLite error that a function of this session raised, else the error as
+    /// an internal one.
+    pub fn fault(&self, error: &rusqlite::Error) -> Fault {
+        self.lock().fault.take().unwrap_or_else(|| Fault::Internal(error.to_string()))
+    }
+
+    /// Makes the statement end with 1317 at its next row.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the statement was killed.
+    pub fn killed(&self) -> bool {
+        self.killed.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session whose statement runs on a connection.
+#[derive(Debug, Default)]
+pub struct Current(Mutex<Arc<SessionState>>);
+
+impl Current {
+    /// Gives the connection to a session until the next call.
+    pub fn set(&self, session: &Arc<SessionState>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(session);
+    }
+
+    /// The session.
+    pub fn session(&self) -> Arc<SessionState> {
+        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Registers all functions on a connection.
+pub fn register(connection: &Connection, current: &Arc<Current>) -> rusqlite::Result<()> {
+    let _ = (connection, current);
+    Ok(())
+}
