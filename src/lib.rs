@@ -1,5 +1,6 @@
 //! vstreamd: watch data change with nothing but a MySQL client.
 
+pub mod config;
 pub mod engine;
 pub mod event;
 pub mod plan;

@@ -1,0 +1,315 @@
+//! What the process is told: a TOML file and command-line options, parsed once into types that
+//! cannot be wrong.
+//!
+//! Every key is optional and an unknown one is an error. `docs/operating.md` lists them all.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Everything `serve` needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The cell that this process counts as its own.
+    pub cell: String,
+    /// Where the embedded store lives.
+    pub data_dir: PathBuf,
+    /// Where MySQL clients connect.
+    pub mysql_listen: Loopback,
+    /// Who may log in; empty: anybody on loopback, without a password.
+    pub users: Vec<User>,
+    /// Named bounds.
+    pub limits: Limits,
+}
+
+/// An address that only this machine can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loopback(SocketAddr);
+
+impl Loopback {
+    /// The address to bind; port 0 lets the system choose.
+    pub const fn address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl std::str::FromStr for Loopback {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let address: SocketAddr =
+            text.parse().map_err(|_| ConfigError::Address { found: text.to_owned() })?;
+        if address.ip().is_loopback() {
+            Ok(Self(address))
+        } else {
+            Err(ConfigError::NotLoopback(address))
+        }
+    }
+}
+
+/// An account: a name and the verifiers of its password, never the password.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name that clients log in with.
+    pub name: String,
+    /// SHA256(SHA256(password)) in hex, for caching_sha2_password.
+    #[serde(default)]
+    pub caching_sha2: Option<String>,
+    /// SHA1(SHA1(password)) in hex, for mysql_native_password.
+    #[serde(default)]
+    pub native: Option<String>,
+}
+
+/// The named bounds that an operator may move. What is not here is a constant beside its use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of recent transactions kept in memory per source.
+    pub log_bytes_max: usize,
+    /// Reads of a source for subscribers that lag, at once.
+    pub catch_up_readers_max: usize,
+    /// MySQL connections at once; one more is refused with error 1040.
+    pub connections_max: usize,
+    /// Bytes of one statement or packet from a MySQL client.
+    pub packet_bytes_max: usize,
+    /// Bytes of the embedded store's journal; older changes are trimmed.
+    pub journal_bytes_max: u64,
+    /// Age in seconds of the embedded store's journal; older changes are trimmed.
+    pub journal_age_max_seconds: u64,
+    /// Seconds that a writer waits for another's transaction.
+    pub lock_wait_timeout_seconds: u64,
+    /// Seconds that streams and statements get to end at shutdown.
+    pub drain_timeout_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            log_bytes_max: 64 << 20,
+            catch_up_readers_max: 4,
+            connections_max: 10_000,
+            packet_bytes_max: 64 << 20,
+            journal_bytes_max: 1 << 30,
+            journal_age_max_seconds: 7 * 24 * 3600,
+            lock_wait_timeout_seconds: 50,
+            drain_timeout_seconds: 5,
+        }
+    }
+}
+
+impl Limits {
+    /// How long streams and statements get to end at shutdown.
+    pub const fn drain_timeout(&self) -> Duration {
+        Duration::from_secs(self.drain_timeout_seconds)
+    }
+}
+
+/// What the command line says; it goes before the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--mysql-listen`
+    pub mysql_listen: Option<String>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read configuration {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("parse configuration {path}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said, with line and column.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// No socket address.
+    #[error("{found:?} is not an address; write IP:PORT, such as 127.0.0.1:15306")]
+    Address {
+        /// What was found.
+        found: String,
+    },
+    /// An address that others can reach.
+    #[error(
+        "{0} is reachable from other machines; only loopback addresses are served, \
+         such as 127.0.0.1:15306 (reach it from elsewhere through an SSH tunnel)"
+    )]
+    NotLoopback(SocketAddr),
+    /// A verifier of the wrong form.
+    #[error("user {user:?}: {key} must be {digits} hex digits")]
+    Verifier {
+        /// Whose.
+        user: String,
+        /// Which key.
+        key: &'static str,
+        /// How long it must be.
+        digits: usize,
+    },
+    /// A user that nobody can log in as.
+    #[error("user {0:?} has no verifier; set caching_sha2 or native")]
+    NoVerifier(String),
+    /// A bound that leaves nothing to work with.
+    #[error("limits.{name} must be at least {least}")]
+    TooSmall {
+        /// The key.
+        name: &'static str,
+        /// The least value.
+        least: u64,
+    },
+    /// Keyspaces of MySQL or MariaDB servers.
+    #[error("[[keyspace]] is not supported yet; this version serves the embedded store only")]
+    Keyspaces,
+}
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    cell: Option<String>,
+    data_dir: Option<PathBuf>,
+    #[serde(default)]
+    listen: Listen,
+    #[serde(default)]
+    user: Vec<User>,
+    #[serde(default)]
+    limits: Limits,
+    keyspace: Option<toml::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listen {
+    mysql: Option<String>,
+}
+
+impl Config {
+    /// Reads the file, if one is named, and lets the command line go before it.
+    pub fn load(path: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Self::resolve(File::default(), overrides) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let file = toml::from_str(&text).map_err(|source| ConfigError::Parse {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Self::resolve(file, overrides)
+    }
+
+    fn resolve(file: File, overrides: Overrides) -> Result<Self, ConfigError> {
+        if file.keyspace.is_some() {
+            return Err(ConfigError::Keyspaces);
+        }
+        for user in &file.user {
+            check_user(user)?;
+        }
+        check_limits(&file.limits)?;
+        let listen = overrides.mysql_listen.or(file.listen.mysql);
+        Ok(Self {
+            cell: file.cell.unwrap_or_else(|| "zone1".to_owned()),
+            data_dir: overrides.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir),
+            mysql_listen: listen.as_deref().unwrap_or(DEFAULT_MYSQL_LISTEN).parse()?,
+            users: file.user,
+            limits: file.limits,
+        })
+    }
+}
+
+/// A verifier has exactly the digits of its hash, or nobody could ever log in with it.
+fn check_user(user: &User) -> Result<(), ConfigError> {
+    let verifiers =
+        [("caching_sha2", &user.caching_sha2, 64_usize), ("native", &user.native, 40_usize)];
+    for (key, verifier, digits) in verifiers {
+        let Some(verifier) = verifier else { continue };
+        if verifier.len() != digits || !verifier.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(ConfigError::Verifier { user: user.name.clone(), key, digits });
+        }
+    }
+    if user.caching_sha2.is_none() && user.native.is_none() {
+        return Err(ConfigError::NoVerifier(user.name.clone()));
+    }
+    Ok(())
+}
+
+fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
+    let least = [
+        ("log_bytes_max", limits.log_bytes_max as u64, 1 << 16),
+        ("catch_up_readers_max", limits.catch_up_readers_max as u64, 1),
+        ("connections_max", limits.connections_max as u64, 1),
+        ("packet_bytes_max", limits.packet_bytes_max as u64, 1 << 10),
+        ("journal_bytes_max", limits.journal_bytes_max, 1 << 16),
+        ("journal_age_max_seconds", limits.journal_age_max_seconds, 1),
+        ("lock_wait_timeout_seconds", limits.lock_wait_timeout_seconds, 1),
+    ];
+    match least.into_iter().find(|&(_, value, least)| value < least) {
+        Some((name, _, least)) => Err(ConfigError::TooSmall { name, least }),
+        None => Ok(()),
+    }
+}
+
+/// `$XDG_DATA_HOME/vstreamd`, else `$HOME/.local/share/vstreamd`, else `./vstreamd-data`.
+fn default_data_dir() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .map_or_else(|| PathBuf::from("vstreamd-data"), |base| base.join("vstreamd"))
+}
+
+/// Where MySQL clients of Vitess's local example connect, too.
+pub const DEFAULT_MYSQL_LISTEN: &str = "127.0.0.1:15306";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), &str>) {
+        let found = toml::from_str::<File>(text)
+            .map_err(|error| error.message().to_owned())
+            .and_then(|file| {
+                Config::resolve(file, Overrides::default()).map_err(|error| error.to_string())
+            });
+        match (found, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(found), Err(expected)) if found.contains(expected) => {}
+            (found, expected) => panic!("{text}: {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        check("", Ok(()));
+        check("cell = 'zone2'\n[listen]\nmysql = '[::1]:0'", Ok(()));
+        check("[listen]\nmysql = '0.0.0.0:15306'", Err("reachable from other machines"));
+        check("[listen]\nmysql = 'localhost'", Err("is not an address"));
+        check("[limits]\nlog_bytes_max = 1", Err("limits.log_bytes_max must be at least 65536"));
+        check("[limits]\nlog_bytes = 1", Err("unknown field `log_bytes`"));
+        check("[[user]]\nname = 'a'", Err("has no verifier"));
+        check("[[user]]\nname = 'a'\nnative = 'zz'", Err("native must be 40 hex digits"));
+        check("[[keyspace]]\nname = 'commerce'", Err("not supported yet"));
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_file() {
+        let file: File = toml::from_str("data_dir = '/a'\n[listen]\nmysql = '127.0.0.1:1'").unwrap();
+        let overrides = Overrides {
+            data_dir: Some("/b".into()),
+            mysql_listen: Some("127.0.0.1:2".to_owned()),
+        };
+        let config = Config::resolve(file, overrides).unwrap();
+        assert_eq!(config.data_dir, PathBuf::from("/b"));
+        assert_eq!(config.mysql_listen.address().port(), 2);
+    }
+}
