@@ -21,6 +21,15 @@ pub enum Kind {
     MySql,
 }
 
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::MariaDb => "mariadb",
+            Kind::MySql => "mysql",
+        }
+    }
+}
+
 /// A running server: `user` has every right and an empty password.
 #[derive(Debug)]
 pub struct Server {
@@ -72,10 +81,7 @@ pub fn mysql() -> &'static Server {
 /// Starts a server of its own with further options (`--binlog-row-metadata=FULL`); it ends when
 /// the value is dropped.
 pub fn start(kind: Kind, options: &[&str]) -> Server {
-    let name = match kind {
-        Kind::MariaDb => "mariadb",
-        Kind::MySql => "mysql",
-    };
+    let name = kind.name();
     let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/real-up"))
         .arg("--hold")
         .arg(name)
@@ -96,6 +102,19 @@ pub fn start(kind: Kind, options: &[&str]) -> Server {
     }
     parse(kind, &line, hold, script)
         .unwrap_or_else(|| panic!("scripts/real-up printed something else: {line}"))
+}
+
+/// The stock command line client of that server, for tests that need a real one.
+pub fn client(kind: Kind) -> PathBuf {
+    let name = kind.name();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/real-get");
+    let got = Command::new(script).arg(name).output().expect("run scripts/real-get");
+    assert!(got.status.success(), "{name} is missing: {}", String::from_utf8_lossy(&got.stderr));
+    let cache = std::env::var_os("VSTREAMD_CACHE").map(PathBuf::from).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").expect("HOME is set");
+        PathBuf::from(home).join(".cache/vstreamd")
+    });
+    cache.join("bin").join(name)
 }
 
 /// Reads `NAME HOST:PORT pid PID user USER dir DIR`.
@@ -135,6 +154,14 @@ mod tests {
                 connection.query_first("SELECT @@binlog_format, @@log_bin").await.unwrap().unwrap();
             assert_eq!(row, ("ROW".to_owned(), 1));
             connection.disconnect().await.unwrap();
+        }
+    }
+
+    #[test]
+    fn each_stock_client_runs() {
+        for kind in [Kind::MariaDb, Kind::MySql] {
+            let said = Command::new(client(kind)).arg("--version").output().unwrap();
+            assert!(said.status.success(), "{said:?}");
         }
     }
 
