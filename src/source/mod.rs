@@ -7,12 +7,17 @@
 //! first `Row` of a table in each run of [`Source::changes`] and whenever the shape changes.
 //! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
 
+mod backend;
 pub mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use self::backend::{
+    Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
+    KillHandle, ResultColumn, RowBlock, Variables,
+};
 use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema};
 
 /// A server whose committed changes can be read in order. The contract is the module's.

@@ -5,6 +5,7 @@
 //! MySQL does it. What is not understood is a [`Fault`], never a guess.
 
 mod fault;
+mod show_create;
 mod table;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 pub use fault::Fault;
 pub use table::{
     Check, ColumnDefinition, Default, ForeignKey, Generated, Index, IndexPart, KeyTerm, OnDelete,
-    Table,
+    Table, quote,
 };
 
 use crate::event::Column;
@@ -32,7 +33,7 @@ pub trait Tables {
 }
 
 /// What a session's variables hold.
-pub trait Variables {
+pub trait Variables: Send + Sync {
     /// A system variable, of the session where it has one; the name without `@@`, in lower case.
     /// Also `version`, `database`, `connection_id`, `user` for the functions of those names.
     fn system(&self, name: &str) -> Option<Value>;

@@ -1,0 +1,199 @@
+//! Ordinary statements, passed through to the server behind a keyspace.
+//!
+//! # Contract
+//! A session is one client's: it runs one statement at a time and keeps what MySQL keeps per
+//! connection (the open transaction, savepoints, the last insert id). A dropped session rolls back.
+//! Cells of result rows are in the encoding of [`crate::event::row`], in each column's own bytes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::sql::sqlite::Fault;
+pub use crate::sql::sqlite::{ResultColumn, Variables};
+
+/// A server that runs ordinary statements.
+#[async_trait]
+pub trait Backend: Send + Sync + 'static {
+    /// A new session for this user.
+    async fn session(&self, user: &str) -> Result<Box<dyn BackendSession>, BackendError>;
+}
+
+/// One client's session on a server.
+#[async_trait]
+pub trait BackendSession: Send {
+    /// Runs one statement. Rows are to be read to their end, or dropped, before the next one.
+    /// Dropping the future abandons the statement: it may have run or not, as when a connection
+    /// breaks.
+    async fn execute(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<BackendReply, BackendError>;
+
+    /// What the status flags of an OK packet say.
+    fn status(&self) -> BackendStatus;
+
+    /// Interrupts what the session runs, from elsewhere.
+    fn kill_handle(&self) -> KillHandle;
+
+    /// Rolls back and forgets everything, as COM_RESET_CONNECTION does.
+    async fn reset(&mut self) -> Result<(), BackendError>;
+}
+
+/// What a statement answers.
+pub enum BackendReply {
+    /// No rows.
+    Ok(BackendOk),
+    /// A result set.
+    Rows(Box<dyn BackendRows>),
+}
+
+impl fmt::Debug for BackendReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ok(ok) => f.debug_tuple("Ok").field(ok).finish(),
+            Self::Rows(rows) => f.debug_tuple("Rows").field(&rows.columns()).finish(),
+        }
+    }
+}
+
+/// What an OK packet says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BackendOk {
+    /// Rows inserted, changed or deleted, as MySQL counts them.
+    pub affected_rows: u64,
+    /// The first AUTO_INCREMENT value that the statement made; 0 for none.
+    pub last_insert_id: u64,
+    /// How many warnings there are.
+    pub warnings: u16,
+    /// The text that clients show, such as `Rows matched: 1  Changed: 1  Warnings: 0`.
+    pub info: String,
+}
+
+/// The rows of a result set. Dropping it stops the statement.
+#[async_trait]
+pub trait BackendRows: Send {
+    /// The columns.
+    fn columns(&self) -> &[ResultColumn];
+
+    /// The next rows; `None` at the end. Cancel-safe.
+    async fn next(&mut self) -> Result<Option<RowBlock>, BackendError>;
+}
+
+/// Some rows of a result set, one after the other in one buffer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowBlock {
+    cells: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl RowBlock {
+    /// Appends a row whose cells `write` appends.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.cells);
+        self.ends.push(self.cells.len());
+    }
+
+    /// The rows in order, each the payload of a text-protocol row packet.
+    pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| &self.cells[start..end])
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of cells.
+    pub fn bytes(&self) -> usize {
+        self.cells.len()
+    }
+}
+
+/// What the status flags of an OK packet say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackendStatus {
+    /// A transaction is open.
+    pub in_transaction: bool,
+    /// Statements outside a transaction commit by themselves.
+    pub autocommit: bool,
+}
+
+/// Interrupts a session's running statement; without one, nothing happens.
+#[derive(Clone)]
+pub struct KillHandle(Arc<dyn Fn() + Send + Sync>);
+
+impl KillHandle {
+    /// A handle that interrupts by this.
+    pub fn new(interrupt: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(interrupt))
+    }
+
+    /// Asks the running statement to end with error 1317.
+    pub fn interrupt(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for KillHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KillHandle")
+    }
+}
+
+/// Why a statement failed, in MySQL's terms.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    /// MySQL's error number.
+    pub code: u16,
+    /// The SQLSTATE, five characters.
+    pub state: &'static str,
+    /// What clients show.
+    pub message: String,
+}
+
+impl BackendError {
+    /// An error of this number, state and text.
+    pub fn new(code: u16, state: &'static str, message: impl Into<String>) -> Self {
+        Self { code, state, message: message.into() }
+    }
+
+    /// Another session holds the right to write for too long.
+    pub fn lock_wait_timeout() -> Self {
+        Self::new(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction")
+    }
+
+    /// KILL QUERY ended the statement.
+    pub fn interrupted() -> Self {
+        Self::new(1317, "70100", "Query execution was interrupted")
+    }
+}
+
+impl From<Fault> for BackendError {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.code(), fault.state(), fault.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_gives_its_rows_back() {
+        let mut block = RowBlock::default();
+        block.push(|cells| cells.extend_from_slice(b"ab"));
+        block.push(|_| {});
+        block.push(|cells| cells.push(b'c'));
+        assert_eq!(block.rows().collect::<Vec<_>>(), [&b"ab"[..], b"", b"c"]);
+    }
+}

@@ -1,0 +1,297 @@
+//! Tables as of one position: a read transaction in which the journal's end is read too.
+//!
+//! SQLite's write-ahead log gives the view, so the position is exact for all tables and nobody is
+//! locked out. A view keeps the log from being reset; so they are few, and whoever reads for long
+//! renews them. A scan runs on a thread of its own, two batches ahead of its reader.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, params_from_iter};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use super::connection::Reader;
+use super::registry::Live;
+use super::{Store, convert, corrupt, journal};
+use crate::event::{GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, row};
+use crate::source::{Scan, Snapshot, SourceError};
+use crate::sql::sqlite::{Table, quote};
+
+/// Tables of a store as of one position.
+pub(super) struct StoreSnapshot {
+    position: GtidSet,
+    tables: HashMap<TableName, Live>,
+    reader: Option<Reader>,
+    /// A scan has the view, and gives it back here.
+    lent: Option<oneshot::Receiver<Reader>>,
+    batches: Option<mpsc::Receiver<Result<RowsEvent, SourceError>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl StoreSnapshot {
+    /// Opens a view of these tables, once there may be another one.
+    pub(super) async fn open(store: Arc<Store>, names: &[TableName]) -> Result<Self, SourceError> {
+        let permit = Arc::clone(&store.snapshots)
+            .acquire_owned()
+            .await
+            .expect("the snapshots' semaphore is never closed");
+        let reader = store
+            .readers
+            .take()
+            .await
+            .map_err(|error| corrupt("open a connection to the store's file", error))?;
+        let names = names.to_vec();
+        let opening = tokio::task::spawn_blocking(move || {
+            let connection = &reader.opened().connection;
+            let (last, tables) = view(connection, &store, &names)?;
+            Ok::<_, SourceError>((store.shared.server.up_to(last), tables, reader))
+        });
+        let (position, tables, reader) =
+            opening.await.map_err(|error| SourceError::Corrupt {
+                context: "opening a view panicked".to_owned(),
+                source: Some(Box::new(error)),
+            })??;
+        Ok(Self {
+            position,
+            tables,
+            reader: Some(reader),
+            lent: None,
+            batches: None,
+            _permit: permit,
+        })
+    }
+}
+
+fn view(
+    connection: &Connection,
+    store: &Store,
+    names: &[TableName],
+) -> Result<(u64, HashMap<TableName, Live>), SourceError> {
+    let failed = |error| corrupt("open a view of the store", error);
+    connection.execute_batch("BEGIN").map_err(failed)?;
+    let last = journal::extent(connection).map_err(failed)?.last;
+    let (registry, mut tables) = (store.shared.registry(), HashMap::new());
+    for name in names {
+        let ours = *name.keyspace == *store.config.keyspace;
+        let live = registry
+            .find(connection, &name.table)
+            .map_err(failed)?
+            .filter(|_| ours)
+            .ok_or_else(|| SourceError::NoSuchTable(name.clone()))?;
+        tables.insert(name.clone(), live);
+    }
+    Ok((last, tables))
+}
+
+#[async_trait]
+impl Snapshot for StoreSnapshot {
+    fn position(&self) -> &GtidSet {
+        &self.position
+    }
+
+    fn schema(&self, table: &TableName) -> Option<Arc<TableSchema>> {
+        self.tables.get(table).map(|live| Arc::clone(&live.schema))
+    }
+
+    async fn scan(&mut self, scan: Scan) -> Result<(), SourceError> {
+        let table = self
+            .tables
+            .get(&scan.table)
+            .ok_or_else(|| SourceError::NoSuchTable(scan.table.clone()))?;
+        let work = Work::new(table.clone(), &scan)?;
+        // The scan before, if any, ends at its next batch.
+        self.batches = None;
+        if let Some(lent) = &mut self.lent {
+            self.reader = lent.await.ok();
+            self.lent = None;
+        }
+        let reader = self.reader.take().ok_or_else(|| SourceError::Disconnected {
+            context: "the view was lost".to_owned(),
+            source: None,
+        })?;
+        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
+        let (give_back, lent) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = work.run(&reader.opened().connection, &sender) {
+                let _ = sender.blocking_send(Err(error));
+            }
+            let _ = give_back.send(reader);
+        });
+        (self.batches, self.lent) = (Some(batches), Some(lent));
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError> {
+        match &mut self.batches {
+            Some(batches) => batches.recv().await.transpose(),
+            None => Ok(None),
+        }
+    }
+}
+
+/// One scan, on its thread.
+struct Work {
+    schema: Arc<TableSchema>,
+    sql: String,
+    parameters: Vec<Stored>,
+    batch_bytes: usize,
+    /// Without a unique key: rows with exactly these cells that were copied before.
+    skip: Option<(Vec<u8>, u64)>,
+}
+
+impl Work {
+    fn new(live: Live, scan: &Scan) -> Result<Self, SourceError> {
+        let order = Order::new(&live.table);
+        let columns: Vec<String> =
+            live.schema.columns.iter().map(|column| quote(&column.name)).collect();
+        let mut sql =
+            format!("SELECT {} FROM {}", columns.join(", "), quote(&live.schema.name.table));
+        let mut work = Self {
+            sql: String::new(),
+            parameters: Vec::new(),
+            batch_bytes: scan.batch_bytes,
+            skip: None,
+            schema: Arc::clone(&live.schema),
+        };
+        if let Some(after) = &scan.after {
+            work.parameters = key_values(&live.schema, &order, after)?;
+            sql.push_str(" WHERE ");
+            if live.schema.key.is_empty() {
+                sql.push_str(&order.from(&work.parameters));
+                work.skip = Some((after.cells.clone(), after.copies.max(1)));
+            } else {
+                sql.push_str(&order.behind());
+            }
+        }
+        work.sql = format!("{sql} ORDER BY {}", order.terms().join(", "));
+        Ok(work)
+    }
+
+    fn run(
+        mut self,
+        connection: &Connection,
+        sender: &mpsc::Sender<Result<RowsEvent, SourceError>>,
+    ) -> Result<(), SourceError> {
+        let failed = |error| corrupt(&format!("read rows of {}", self.schema.name), error);
+        let mut statement = connection.prepare(&self.sql).map_err(failed)?;
+        let mut rows = statement.query(params_from_iter(self.parameters.iter())).map_err(failed)?;
+        let mut event = RowsEvent::new(Arc::clone(&self.schema));
+        let mut image = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            image.clear();
+            for (index, column) in self.schema.columns.iter().enumerate() {
+                convert::cell(column, row.get_ref(index).map_err(failed)?, &mut image);
+            }
+            if skipped(&mut self.skip, &image) {
+                continue;
+            }
+            event.push_encoded(None, Some(&image));
+            if event.bytes() >= self.batch_bytes {
+                let next = RowsEvent::new(Arc::clone(&self.schema));
+                if sender.blocking_send(Ok(std::mem::replace(&mut event, next))).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        if !event.is_empty() {
+            let _ = sender.blocking_send(Ok(event));
+        }
+        Ok(())
+    }
+}
+
+fn skipped(skip: &mut Option<(Vec<u8>, u64)>, image: &[u8]) -> bool {
+    match skip {
+        Some((cells, copies)) if *copies > 0 && cells == image => {
+            *copies -= 1;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The order of a scan: each term over a row, and over the last key's parameters.
+struct Order {
+    columns: Vec<usize>,
+    terms: Vec<(String, String)>,
+}
+
+impl Order {
+    /// The key's order; without a key that of all columns, where equal texts are told apart by
+    /// their bytes, so that the order is the same in each scan.
+    fn new(table: &Table) -> Self {
+        let keys = table.key_terms();
+        let columns = keys.iter().map(|key| key.column).collect();
+        let parameter = |place: usize| format!("?{}", place + 1);
+        let mut terms: Vec<(String, String)> = keys
+            .iter()
+            .enumerate()
+            .map(|(place, key)| (key.sql(), key.over(&parameter(place))))
+            .collect();
+        if table.schema().key.is_empty() {
+            for (place, key) in keys.iter().enumerate() {
+                let raw = quote(&table.columns[key.column].column.name);
+                if terms[place].0 != raw {
+                    terms.push((raw, parameter(place)));
+                }
+            }
+        }
+        Self { columns, terms }
+    }
+
+    fn terms(&self) -> Vec<&str> {
+        self.terms.iter().map(|(row, _)| row.as_str()).collect()
+    }
+
+    /// Rows behind the parameters; no term is NULL.
+    fn behind(&self) -> String {
+        let keys: Vec<&str> = self.terms.iter().map(|(_, key)| key.as_str()).collect();
+        format!("({}) > ({})", self.terms().join(", "), keys.join(", "))
+    }
+
+    /// Rows at the parameters or behind them, where NULL comes before everything else.
+    fn from(&self, parameters: &[Stored]) -> String {
+        self.terms.iter().enumerate().rev().fold("1".to_owned(), |rest, (place, (row, key))| {
+            // The raw terms behind the first ones are over texts, which are compared as they are.
+            let null = match self.columns.get(place) {
+                Some(_) => parameters.get(place) == Some(&Stored::Null),
+                None => false,
+            };
+            let greater =
+                if null { format!("{row} IS NOT NULL") } else { format!("{row} > {key}") };
+            format!("({greater} OR ({row} IS {key} AND {rest}))")
+        })
+    }
+}
+
+/// The last key in stored form, one value per column of the order.
+fn key_values(
+    schema: &TableSchema,
+    order: &Order,
+    after: &TableLastPk,
+) -> Result<Vec<Stored>, SourceError> {
+    let unfit = || SourceError::Corrupt {
+        context: format!("the last key copied does not fit the key of {}", schema.name),
+        source: None,
+    };
+    if after.columns.len() != order.columns.len() {
+        return Err(unfit());
+    }
+    let mut rest = after.cells.as_slice();
+    let mut values = Vec::with_capacity(order.columns.len());
+    for (&column, name) in order.columns.iter().zip(&after.columns) {
+        let column = &schema.columns[column];
+        if !column.name.eq_ignore_ascii_case(name) {
+            return Err(unfit());
+        }
+        let (cell, behind) = row::split_cell(rest).ok_or_else(unfit)?;
+        rest = behind;
+        values.push(convert::stored(column, cell));
+    }
+    if rest.is_empty() { Ok(values) } else { Err(unfit()) }
+}
+
+/// Batches that wait for the reader.
+const BATCHES_WAITING: usize = 2;
