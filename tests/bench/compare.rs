@@ -1,0 +1,59 @@
+//! The same rows from both servers to the same reader, in turns.
+
+use std::time::Instant;
+
+use super::figures::{Spread, cpu};
+use super::wire::Client;
+
+/// One side: a server's process, a connection, and the statement that sends the rows.
+pub struct Side<'a> {
+    pub name: &'a str,
+    pub pid: u32,
+    pub client: Client,
+    pub statement: String,
+    /// How often the statement is run in one run; enough for CPU times of 10 ms to mean something.
+    pub repeats: u32,
+    /// Bytes per row on the wire, as found.
+    pub bytes: u64,
+}
+
+/// What the runs of a side came to.
+pub struct Outcome {
+    /// Seconds of the server's CPU per million rows.
+    pub cpu: Spread,
+    /// Seconds per million rows.
+    pub wall: Spread,
+}
+
+/// Runs both in turns, `rows` rows per statement, and prints a line for each.
+pub fn compare(ours: Side<'_>, theirs: Side<'_>, rows: u64) -> (Outcome, Outcome) {
+    let mut sides = [ours, theirs];
+    let mut times = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+    for _ in 0..RUNS {
+        for (side, (cpus, walls)) in sides.iter_mut().zip(&mut times) {
+            let received = side.client.received;
+            let (cpu_before, start) = (cpu(side.pid), Instant::now());
+            for _ in 0..side.repeats {
+                assert_eq!(side.client.count(&side.statement), rows, "{}", side.statement);
+            }
+            let millions = (rows * u64::from(side.repeats)) as f64 / 1e6;
+            walls.push(start.elapsed().as_secs_f64() / millions);
+            side.bytes = (side.client.received - received) / (rows * u64::from(side.repeats));
+            cpus.push((cpu(side.pid) - cpu_before).as_secs_f64() / millions);
+        }
+    }
+    let outcomes =
+        times.map(|(cpu, wall)| Outcome { cpu: Spread::of(cpu), wall: Spread::of(wall) });
+    for (side, outcome) in sides.iter().zip(&outcomes) {
+        println!("  {:9} server CPU s per M rows  {}", side.name, outcome.cpu);
+        println!(
+            "  {:9} wall s per M rows        {}  ({} bytes a row)",
+            side.name, outcome.wall, side.bytes
+        );
+    }
+    let [ours, theirs] = outcomes;
+    (ours, theirs)
+}
+
+/// Runs per side; the table shows the smallest, the middle and the largest.
+pub const RUNS: usize = 5;

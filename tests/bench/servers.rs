@@ -1,0 +1,79 @@
+//! The two servers that are measured side by side, and the rows that both hold.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::wire::Client;
+
+/// A vstreamd on an empty store of its own; ends with the value.
+pub struct Vstreamd {
+    pub address: String,
+    pub pid: u32,
+    process: Child,
+    _dir: TempDir,
+}
+
+impl Vstreamd {
+    /// Starts `vstreamd serve` with the given `[limits]`.
+    pub fn start(limits: &str) -> Vstreamd {
+        let dir = TempDir::new().expect("make a directory");
+        let config = dir.path().join("vstreamd.toml");
+        std::fs::write(&config, format!("[limits]\n{limits}\n")).expect("write a configuration");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_vstreamd"))
+            .args(["serve", "--mysql-listen", "127.0.0.1:0", "--config"])
+            .arg(&config)
+            .arg("--data-dir")
+            .arg(dir.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("run vstreamd");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("read from vstreamd");
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("mysql="));
+        let address = address.unwrap_or_else(|| panic!("vstreamd is not ready: {line}")).to_owned();
+        Vstreamd { address, pid: process.id(), process, _dir: dir }
+    }
+
+    /// A connection that may stream.
+    pub fn client(&self) -> Client {
+        let mut client = Client::connect(&self.address);
+        client.run("SET WORKLOAD = 'OLAP'");
+        client.run("USE commerce");
+        client
+    }
+}
+
+impl Drop for Vstreamd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Seven columns, about 105 bytes on the wire as a row of the text protocol.
+pub const TABLE: &str = "CREATE TABLE bench (id BIGINT PRIMARY KEY, customer INT NOT NULL, price \
+    DECIMAL(12,2), made DATETIME, state VARCHAR(16), email VARCHAR(64), note VARCHAR(64))";
+
+/// Inserts `rows` rows from the number `first` on, in statements of `per_statement`.
+pub fn fill(client: &mut Client, first: u64, rows: u64, per_statement: u64) {
+    let mut next = first;
+    while next < first + rows {
+        let until = (next + per_statement).min(first + rows);
+        let values: Vec<String> = (next..until).map(row).collect();
+        client.run(&format!("INSERT INTO bench VALUES {}", values.join(",")));
+        next = until;
+    }
+}
+
+fn row(id: u64) -> String {
+    let (customer, cents, second) = (id % 9973, id % 100, id % 60);
+    let price = id % 100_000;
+    format!(
+        "({id},{customer},{price}.{cents:02},'2026-01-02 03:04:{second:02}','shipped',\
+         'customer{customer}@example.com','a note of ordinary length')"
+    )
+}
