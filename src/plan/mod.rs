@@ -3,11 +3,16 @@
 //! Pure. [`StreamRequest`] is the one thing that every door produces.
 
 pub mod filter;
+pub mod key;
+mod predicate;
+mod projection;
+mod pushdown;
 pub mod table;
 
 use crate::event::Position;
 
-pub use filter::{Filter, Rule};
+pub use filter::{Filter, Rule, RuleError, RuleFilter};
+pub use key::{compare_cells, compare_keys};
 pub use table::{Applied, EvalError, PlanError, Scratch, TablePlan};
 
 /// A request for a change stream.
