@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+use sqlparser::tokenizer::Token;
+
+use super::SqlError;
+use super::convert::{Converter, Place};
+use super::cursor::Cursor;
 use super::expr::{Expr, Scope};
 use super::name::{Identifier, Text};
 use super::vstream::Table;
@@ -189,6 +194,221 @@ impl RoutineList {
     }
 }
 
+/// Reads what follows the word SHOW.
+pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+    let show = show(cursor)?;
+    cursor.end()?;
+    Ok(show)
+}
+
+/// Reads what follows DESCRIBE, DESC or EXPLAIN before a table's name.
+pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+    let table = cursor.table()?;
+    let filter = match cursor.at_end() {
+        true => None,
+        false => Some(Filter::Like(cursor.text_or_name()?)),
+    };
+    cursor.end()?;
+    Ok(Show::Columns { full: false, table, filter })
+}
+
+fn show(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+    if let Some(show) = scoped(cursor)? {
+        return Ok(show);
+    }
+    if let Some(show) = of_tables(cursor)? {
+        return Ok(show);
+    }
+    if cursor.accept("CREATE") {
+        return create(cursor);
+    }
+    if let Some(show) = diagnostics(cursor)? {
+        return Ok(show);
+    }
+    if cursor.accept_one(&["DATABASES", "SCHEMAS"]).is_some() {
+        return Ok(Show::Databases(filter(cursor)?));
+    }
+    if cursor.accept_one(&["KEYSPACES", "VITESS_KEYSPACES"]).is_some() {
+        return Ok(Show::Keyspaces(filter(cursor)?));
+    }
+    if cursor.accept("GRANTS") {
+        if !cursor.accept("FOR") {
+            return Ok(Show::Grants(None));
+        }
+        let mark = cursor.mark();
+        while !cursor.at_end() && !cursor.is_token(0, &Token::SemiColon) {
+            cursor.skip();
+        }
+        let account = cursor.since(mark);
+        return if account.is_empty() {
+            cursor.unexpected()
+        } else {
+            Ok(Show::Grants(Some(account.to_owned())))
+        };
+    }
+    for (words, list) in LISTS {
+        if cursor.accept_all(words) {
+            return Ok(Show::List { list, filter: filter(cursor)? });
+        }
+    }
+    for (words, list) in ROUTINES {
+        if cursor.accept_all(words) {
+            let keyspace = keyspace(cursor)?;
+            return Ok(Show::Routines { list, keyspace, filter: filter(cursor)? });
+        }
+    }
+    unsupported(cursor)
+}
+
+/// What may stand behind GLOBAL or SESSION.
+fn scoped(cursor: &mut Cursor<'_>) -> Result<Option<Show>, SqlError> {
+    let word = cursor.accept_one(&["GLOBAL", "SESSION", "LOCAL"]);
+    let scope = if word == Some("GLOBAL") { Scope::Global } else { Scope::Session };
+    if cursor.accept("VARIABLES") {
+        return Ok(Some(Show::Variables { scope, filter: filter(cursor)? }));
+    }
+    if cursor.accept("STATUS") {
+        return Ok(Some(Show::Status { scope, filter: filter(cursor)? }));
+    }
+    if scope == Scope::Global && cursor.accept("VGTID_EXECUTED") {
+        return Ok(Some(Show::VgtidExecuted { keyspace: keyspace(cursor)? }));
+    }
+    if scope == Scope::Global && cursor.accept("GTID_EXECUTED") {
+        return Ok(Some(Show::GtidExecuted { keyspace: keyspace(cursor)? }));
+    }
+    if word.is_some() { cursor.unexpected() } else { Ok(None) }
+}
+
+/// What concerns tables, and what may stand behind FULL.
+fn of_tables(cursor: &mut Cursor<'_>) -> Result<Option<Show>, SqlError> {
+    let extended = cursor.accept("EXTENDED");
+    let full = cursor.accept("FULL");
+    if !extended && cursor.accept("PROCESSLIST") {
+        return Ok(Some(Show::Processlist { full }));
+    }
+    if cursor.accept("TABLES") {
+        let keyspace = keyspace(cursor)?;
+        return Ok(Some(Show::Tables { full, keyspace, filter: filter(cursor)? }));
+    }
+    if cursor.accept_one(&["COLUMNS", "FIELDS"]).is_some() {
+        let table = table_from(cursor)?;
+        return Ok(Some(Show::Columns { full, table, filter: filter(cursor)? }));
+    }
+    if full {
+        return cursor.unexpected();
+    }
+    if cursor.accept_one(&["INDEX", "INDEXES", "KEYS"]).is_some() {
+        let table = table_from(cursor)?;
+        if cursor.is_word(0, "LIKE") {
+            return cursor.unexpected();
+        }
+        return Ok(Some(Show::Index { table, filter: filter(cursor)? }));
+    }
+    if extended {
+        return cursor.unexpected();
+    }
+    if cursor.accept_all(&["TABLE", "STATUS"]) {
+        let keyspace = keyspace(cursor)?;
+        return Ok(Some(Show::TableStatus { keyspace, filter: filter(cursor)? }));
+    }
+    Ok(None)
+}
+
+fn create(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+    if cursor.accept("TABLE") {
+        return cursor.table().map(Show::CreateTable);
+    }
+    if cursor.accept_one(&["DATABASE", "SCHEMA"]).is_some() {
+        cursor.accept_all(&["IF", "NOT", "EXISTS"]);
+        return cursor.name().map(|name| Show::CreateDatabase(name.value));
+    }
+    match cursor.peek_word() {
+        Some(word) if CREATE_UNSUPPORTED.contains(&word.as_str()) => {
+            Err(SqlError::Unsupported { statement: format!("SHOW CREATE {word}") })
+        }
+        _ => cursor.unexpected(),
+    }
+}
+
+fn diagnostics(cursor: &mut Cursor<'_>) -> Result<Option<Show>, SqlError> {
+    if cursor.accept("COUNT") {
+        for token in [Token::LParen, Token::Mul, Token::RParen] {
+            cursor.expect_token(&token)?;
+        }
+        return match cursor.accept_one(&["WARNINGS", "ERRORS"]) {
+            Some(word) => Ok(Some(Show::DiagnosticsCount { errors: word == "ERRORS" })),
+            None => cursor.unexpected(),
+        };
+    }
+    let Some(word) = cursor.accept_one(&["WARNINGS", "ERRORS"]) else {
+        return Ok(None);
+    };
+    let (mut offset, mut limit) = (0, None);
+    if cursor.accept("LIMIT") {
+        let Some(first) = cursor.accept_integer() else {
+            return cursor.unexpected();
+        };
+        limit = Some(first);
+        if cursor.accept_token(&Token::Comma) {
+            offset = first;
+            limit = cursor.accept_integer();
+            if limit.is_none() {
+                return cursor.unexpected();
+            }
+        }
+    }
+    Ok(Some(Show::Diagnostics { errors: word == "ERRORS", offset, limit }))
+}
+
+/// `[FROM keyspace]`.
+fn keyspace(cursor: &mut Cursor<'_>) -> Result<Option<String>, SqlError> {
+    match cursor.accept_one(&["FROM", "IN"]) {
+        Some(_) => cursor.name().map(|name| Some(name.value)),
+        None => Ok(None),
+    }
+}
+
+/// `FROM table [FROM keyspace]`.
+fn table_from(cursor: &mut Cursor<'_>) -> Result<Table, SqlError> {
+    if cursor.accept_one(&["FROM", "IN"]).is_none() {
+        return cursor.unexpected();
+    }
+    let table = cursor.table()?;
+    match keyspace(cursor)? {
+        Some(keyspace) => Ok(Table { keyspace: Some(keyspace), ..table }),
+        None => Ok(table),
+    }
+}
+
+fn filter(cursor: &mut Cursor<'_>) -> Result<Option<Filter>, SqlError> {
+    if cursor.accept("LIKE") {
+        return match cursor.accept_text() {
+            Some(pattern) => Ok(Some(Filter::Like(pattern))),
+            None => cursor.unexpected(),
+        };
+    }
+    if !cursor.accept("WHERE") {
+        return Ok(None);
+    }
+    let expr = cursor.expr()?;
+    Converter::new(Place::Show).convert(expr).map(|condition| Some(Filter::Where(condition)))
+}
+
+/// Names a SHOW of MySQL's or Vitess's that is not answered here; anything else is a mistake.
+fn unsupported<T>(cursor: &mut Cursor<'_>) -> Result<T, SqlError> {
+    match cursor.peek_word() {
+        Some(word) if UNSUPPORTED.contains(&word.as_str()) => {}
+        _ => return cursor.unexpected(),
+    }
+    let mut statement = "SHOW".to_owned();
+    while let Some(word) = cursor.peek_word().filter(|word| !AFTER_NAME.contains(&word.as_str())) {
+        statement.push(' ');
+        statement.push_str(&word);
+        cursor.skip();
+    }
+    Err(SqlError::Unsupported { statement })
+}
+
 impl fmt::Display for Show {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SHOW ")?;
@@ -268,3 +488,58 @@ fn full_word(full: bool) -> &'static str {
 fn diagnostics_word(errors: bool) -> &'static str {
     if errors { "ERRORS" } else { "WARNINGS" }
 }
+
+/// The words of each list; those that begin like others come first.
+const LISTS: [(&[&str], List); 11] = [
+    (&["VITESS_SHARDS"], List::VitessShards),
+    (&["VITESS_TABLETS"], List::VitessTablets),
+    (&["VITESS_TARGET"], List::VitessTarget),
+    (&["VSTREAMS"], List::Vstreams),
+    (&["COLLATION"], List::Collation),
+    (&["CHARACTER", "SET"], List::CharacterSet),
+    (&["CHARSET"], List::CharacterSet),
+    (&["ENGINES"], List::Engines),
+    (&["STORAGE", "ENGINES"], List::Engines),
+    (&["PLUGINS"], List::Plugins),
+    (&["PRIVILEGES"], List::Privileges),
+];
+
+const ROUTINES: [(&[&str], RoutineList); 5] = [
+    (&["TRIGGERS"], RoutineList::Triggers),
+    (&["EVENTS"], RoutineList::Events),
+    (&["OPEN", "TABLES"], RoutineList::OpenTables),
+    (&["PROCEDURE", "STATUS"], RoutineList::ProcedureStatus),
+    (&["FUNCTION", "STATUS"], RoutineList::FunctionStatus),
+];
+
+/// How the SHOWs begin that nobody here answers.
+const UNSUPPORTED: [&str; 22] = [
+    "BINARY",
+    "BINLOG",
+    "MASTER",
+    "SLAVE",
+    "REPLICA",
+    "REPLICAS",
+    "RELAYLOG",
+    "ENGINE",
+    "PROFILE",
+    "PROFILES",
+    "FUNCTION",
+    "PROCEDURE",
+    "PACKAGE",
+    "LOGS",
+    "SLAVES",
+    "VITESS_REPLICATION_STATUS",
+    "VITESS_REPLICATION",
+    "VITESS_METADATA",
+    "VITESS_MIGRATIONS",
+    "VITESS_THROTTLED_APPS",
+    "VITESS_THROTTLER",
+    "VSCHEMA",
+];
+
+const CREATE_UNSUPPORTED: [&str; 8] =
+    ["VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "USER", "SEQUENCE", "PACKAGE"];
+
+/// Words that end the name of a SHOW.
+const AFTER_NAME: [&str; 7] = ["FROM", "IN", "LIKE", "WHERE", "FOR", "LIMIT", "ON"];

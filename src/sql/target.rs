@@ -42,7 +42,105 @@ pub enum TabletType {
     Rdonly,
 }
 
+/// Why a target cannot be read. The first three are Vitess's words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TargetError {
+    /// `ks[-80`.
+    #[error("invalid key range provided. Couldn't find range end ']'")]
+    RangeEnd,
+    /// `ks[-40-80]`.
+    #[error("single keyrange expected in {range}")]
+    SingleRange {
+        /// What stands between the brackets.
+        range: String,
+    },
+    /// `ks[xyz]`.
+    #[error("expected valid hex in keyspace id {id}")]
+    KeyspaceId {
+        /// What stands between the brackets.
+        id: String,
+    },
+    /// `ks@typo`.
+    #[error("unknown tablet type '{word}': write primary, replica or rdonly")]
+    TabletType {
+        /// What stands behind the `@`.
+        word: String,
+    },
+    /// `ks:`.
+    #[error("no shard behind '{before}': write {before}-80 or leave the end away")]
+    NoShard {
+        /// The keyspace and its separator.
+        before: String,
+    },
+}
+
+impl Target {
+    /// Reads `keyspace[:shard][@type[|alias]]`; an empty text is no target at all.
+    pub fn parse(text: &str) -> Result<Self, TargetError> {
+        let mut target = Self::default();
+        let mut rest = text;
+        if let Some((before, after)) = rest.rsplit_once('@') {
+            let (word, alias) = match after.split_once('|') {
+                Some((word, alias)) => (word, Some(alias.to_owned())),
+                None => (after, None),
+            };
+            target.tablet_type = Some(TabletType::parse(word)?);
+            target.alias = alias;
+            rest = before;
+        }
+        if let Some(at) = rest.rfind([':', '/']) {
+            let (keyspace, shard) = rest.split_at_checked(at).unwrap_or((rest, ""));
+            let shard = shard.get(1..).unwrap_or_default();
+            if shard.is_empty() {
+                return Err(TargetError::NoShard { before: rest.to_owned() });
+            }
+            target.shard = Some(Destination::Shard(shard.to_owned()));
+            rest = keyspace;
+        } else if let Some((keyspace, range)) = rest.rsplit_once('[') {
+            let range = range.strip_suffix(']').ok_or(TargetError::RangeEnd)?;
+            target.shard = Some(Destination::parse_brackets(range)?);
+            rest = keyspace;
+        }
+        target.keyspace = rest.to_owned();
+        Ok(target)
+    }
+}
+
+impl Destination {
+    fn parse_brackets(range: &str) -> Result<Self, TargetError> {
+        let single = || TargetError::SingleRange { range: range.to_owned() };
+        let Some((start, end)) = range.split_once('-') else {
+            return match hex(range) {
+                Some(id) if !id.is_empty() => Ok(Self::KeyspaceId(id)),
+                _ => Err(TargetError::KeyspaceId { id: range.to_owned() }),
+            };
+        };
+        let start = hex(start).ok_or_else(single)?;
+        let end = hex(end).ok_or_else(single)?;
+        // Keys compare as bytes, and so does lower-case hex.
+        if !end.is_empty() && start >= end {
+            return Err(single());
+        }
+        Ok(Self::KeyRange { start, end })
+    }
+}
+
+/// Whole bytes of hex, in lower case.
+fn hex(digits: &str) -> Option<String> {
+    let whole = digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    whole.then(|| digits.to_ascii_lowercase())
+}
+
 impl TabletType {
+    fn parse(word: &str) -> Result<Self, TargetError> {
+        match word.to_ascii_lowercase().as_str() {
+            "primary" | "master" => Ok(Self::Primary),
+            "replica" => Ok(Self::Replica),
+            "rdonly" | "batch" => Ok(Self::Rdonly),
+            _ => Err(TargetError::TabletType { word: word.to_owned() }),
+        }
+    }
+
     /// In lower case.
     pub fn word(self) -> &'static str {
         match self {

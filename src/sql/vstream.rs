@@ -2,6 +2,12 @@
 
 use std::fmt;
 
+use sqlparser::ast;
+use sqlparser::tokenizer::Token;
+
+use super::SqlError;
+use super::convert::{Converter, Place};
+use super::cursor::Cursor;
 use super::expr::Expr;
 use super::filter;
 use super::name::{Identifier, Text};
@@ -74,6 +80,26 @@ pub enum Start {
 }
 
 impl Vstream {
+    /// Reads what follows the word VSTREAM.
+    pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<Self, SqlError> {
+        let items = items(cursor)?;
+        cursor.expect("FROM")?;
+        let table = cursor.table()?;
+        let (start, condition) = match cursor.accept("WHERE") {
+            true => split_where(cursor.expr()?, &table.name)?,
+            false => (Start::Copy, None),
+        };
+        let limit = match cursor.accept("LIMIT") {
+            true => Some(limit(cursor)?),
+            false => None,
+        };
+        if let Some(clause) = cursor.peek_word().filter(|word| CLAUSES.contains(&word.as_str())) {
+            return Err(SqlError::Clause { clause });
+        }
+        cursor.end()?;
+        Ok(Self { items, table, start, condition, limit })
+    }
+
     /// Items and condition as a filter rule's SELECT; metadata columns are the front end's.
     pub fn select(&self) -> filter::Select {
         let items = self.items.iter().filter_map(|item| match item {
@@ -89,6 +115,122 @@ impl Vstream {
             condition: self.condition.clone(),
         }
     }
+}
+
+fn items(cursor: &mut Cursor<'_>) -> Result<Vec<Item>, SqlError> {
+    let mut items = Vec::new();
+    loop {
+        if items.len() == ITEMS_MAX {
+            return Err(SqlError::TooManyItems { max: ITEMS_MAX });
+        }
+        items.push(item(cursor)?);
+        if !cursor.accept_token(&Token::Comma) {
+            break;
+        }
+    }
+    let all = items.iter().filter(|item| matches!(item, Item::All)).count();
+    let columns = items.iter().any(|item| matches!(item, Item::Column { .. }));
+    if all > 1 || all == 1 && columns {
+        return Err(SqlError::StarAndColumns);
+    }
+    Ok(items)
+}
+
+fn item(cursor: &mut Cursor<'_>) -> Result<Item, SqlError> {
+    if cursor.accept_token(&Token::Mul) {
+        return Ok(Item::All);
+    }
+    let mark = cursor.mark();
+    let name = cursor.name()?;
+    let metadata = Metadata::ALL
+        .into_iter()
+        .find(|which| !name.quoted && name.value.eq_ignore_ascii_case(which.name()));
+    let alias = cursor.alias()?;
+    let ends = [Token::Comma, Token::EOF, Token::SemiColon];
+    if !cursor.is_word(0, "FROM") && !ends.iter().any(|token| cursor.is_token(0, token)) {
+        // More than a name: if it is an expression, say what an item may be.
+        while !cursor.is_word(0, "FROM") && !ends.iter().any(|token| cursor.is_token(0, token)) {
+            cursor.skip();
+        }
+        return Err(SqlError::SelectItem { found: cursor.since(mark).to_owned() });
+    }
+    Ok(match metadata {
+        Some(which) => Item::Metadata { which, alias },
+        None => Item::Column { name: name.value, alias },
+    })
+}
+
+/// Takes the start position out of a WHERE: a term of its topmost AND.
+fn split_where(condition: ast::Expr, table: &str) -> Result<(Start, Option<Expr>), SqlError> {
+    let mut start = None;
+    let mut rest = Vec::new();
+    // The AND's left spine may be long: no recursion.
+    let mut left = vec![condition];
+    while let Some(term) = left.pop() {
+        match term {
+            ast::Expr::BinaryOp { left: before, op: ast::BinaryOperator::And, right } => {
+                left.push(*right);
+                left.push(*before);
+            }
+            ast::Expr::Nested(inner) if is_and_or_start(&inner) => left.push(*inner),
+            term => match start_text(&term) {
+                Some(_) if start.is_some() => return Err(SqlError::TwoStarts),
+                Some(text) => start = Some(text),
+                None => rest.extend(predicate(term, table)?),
+            },
+        }
+    }
+    let start = match start {
+        None => Start::Copy,
+        Some(text) if text.is_empty() => Start::Copy,
+        Some(text) if text.eq_ignore_ascii_case("current") => Start::Now,
+        Some(text) => Start::After(text),
+    };
+    Ok((start, Expr::all(rest)))
+}
+
+fn is_and_or_start(expr: &ast::Expr) -> bool {
+    matches!(expr, ast::Expr::BinaryOp { op: ast::BinaryOperator::And, .. } | ast::Expr::Nested(_))
+        || start_text(expr).is_some()
+}
+
+/// The text of `pos > 'text'`.
+fn start_text(term: &ast::Expr) -> Option<String> {
+    let ast::Expr::BinaryOp { left, op: ast::BinaryOperator::Gt, right } = term else {
+        return None;
+    };
+    match (left.as_ref(), right.as_ref()) {
+        (
+            ast::Expr::Identifier(ast::Ident { value, quote_style: None, .. }),
+            ast::Expr::Value(ast::ValueWithSpan {
+                value: ast::Value::SingleQuotedString(text) | ast::Value::DoubleQuotedString(text),
+                ..
+            }),
+        ) if value.eq_ignore_ascii_case("pos") => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// A term that is no start position; it may not look like one either.
+fn predicate(term: ast::Expr, table: &str) -> Result<Vec<Expr>, SqlError> {
+    let mut converter = Converter::new(Place::Vstream { table });
+    let expr = converter.convert(term)?;
+    if converter.mentions_pos {
+        let found = expr.to_string().replace("`pos`", "pos");
+        return Err(SqlError::Start { found });
+    }
+    Ok(match expr {
+        Expr::And(terms) => terms,
+        expr => vec![expr],
+    })
+}
+
+fn limit(cursor: &mut Cursor<'_>) -> Result<u64, SqlError> {
+    let limit = cursor.accept_integer().ok_or(SqlError::Limit)?;
+    if cursor.is_token(0, &Token::Comma) || cursor.is_word(0, "OFFSET") {
+        return Err(SqlError::Limit);
+    }
+    Ok(limit)
 }
 
 impl fmt::Display for Vstream {
@@ -148,6 +290,8 @@ impl fmt::Display for Item {
 }
 
 impl Metadata {
+    const ALL: [Self; 3] = [Self::Position, Self::Shard, Self::Timestamp];
+
     /// The name that a statement writes and a client reads.
     pub fn name(self) -> &'static str {
         match self {
@@ -166,3 +310,12 @@ impl fmt::Display for Table {
         Identifier(&self.name).fmt(f)
     }
 }
+
+/// Clauses of a SELECT that a stream has no use for.
+const CLAUSES: [&str; 12] = [
+    "GROUP", "ORDER", "HAVING", "JOIN", "INNER", "LEFT", "RIGHT", "CROSS", "UNION", "FOR", "INTO",
+    "WINDOW",
+];
+
+/// More items than a table of MySQL can have columns.
+const ITEMS_MAX: usize = 4096;

@@ -1,0 +1,78 @@
+SELECT 1
+
+select @@version_comment limit 1;
+
+(SELECT 1) UNION (SELECT 2)
+
+WITH a AS (SELECT 1) SELECT * FROM a
+
+/* comment */ SELECT 1 /* comment */
+
+-- Metabase:: userID: 1
+SELECT 1
+
+INSERT INTO t VALUES (1, 'a;b')
+
+insert into t set a = 1
+
+UPDATE t SET a = 1 WHERE b = 2
+
+DELETE FROM t
+
+REPLACE INTO t VALUES (1)
+
+CREATE TABLE t (id INT PRIMARY KEY)
+
+ALTER TABLE t ADD COLUMN a INT
+
+DROP TABLE t
+
+TRUNCATE t
+
+RENAME TABLE a TO b
+
+BEGIN
+
+begin work
+
+START TRANSACTION READ ONLY
+
+COMMIT
+
+ROLLBACK
+
+ROLLBACK AND CHAIN
+
+ROLLBACK TO SAVEPOINT a
+
+rollback work to a
+
+SAVEPOINT a
+
+RELEASE SAVEPOINT a
+
+LOCK TABLES `corder` READ /*!32311 LOCAL */, `t` WRITE
+
+UNLOCK TABLES
+
+DO 0
+
+CALL p()
+
+TABLE t
+
+VALUES ROW(1)
+
+/*!40000 ALTER TABLE `corder` DISABLE KEYS */;
+
+INSERT /*!99999 IGNORE */ INTO t VALUES (1)
+
+INSERT /*!40000 IGNORE */ INTO t VALUES (1)
+
+nonsense that a backend must refuse
+
+SELECT 'a /*!40000 b */ c'
+
+SELECT 5 -- 3
+
+SELECT 5--3

@@ -1,0 +1,7 @@
+;
+
+/* only a comment */
+
+-- only a comment
+
+/*M!999999\- enable the sandbox mode */

@@ -1,0 +1,115 @@
+//! `grammar/corpus/<statement>/*.sql`: cases between blank lines, each a text and behind it lines
+//! `--> result` or `--! error`. `UPDATE_EXPECTED=1` writes the results anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vstreamd::sql::{self, FilterError, Select, SqlError, Statement};
+
+/// One text and what became of it.
+pub(super) struct Case {
+    pub text: String,
+    expected: Vec<String>,
+}
+
+#[test]
+fn corpus_has_exact_results() {
+    let mut wrong = Vec::new();
+    for file in files() {
+        let written = fs::read_to_string(&file).unwrap();
+        let mut renewed = Vec::new();
+        for case in cases(&written) {
+            let found = outcome(&file, &case.text);
+            if found != case.expected {
+                wrong.push(format!(
+                    "{}\n{}\nexpected {:#?}\nfound    {found:#?}",
+                    file.display(),
+                    case.text,
+                    case.expected
+                ));
+            }
+            renewed.push(format!("{}\n{}\n", case.text, found.join("\n")));
+        }
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            fs::write(&file, renewed.join("\n")).unwrap();
+            wrong.clear();
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// What the files are called, they hold: a change of the parser that turns one into the other is
+/// seen even after `UPDATE_EXPECTED`.
+#[test]
+fn corpus_accepts_and_rejects_as_filed() {
+    let (mut accepted, mut rejected) = (0, 0);
+    for file in files() {
+        let accepts = file.ends_with("accepted.sql");
+        for case in cases(&fs::read_to_string(&file).unwrap()) {
+            let refused = outcome(&file, &case.text).iter().any(|line| line.starts_with("--!"));
+            assert_eq!(refused, !accepts, "{}: {}", file.display(), case.text);
+            if accepts { accepted += 1 } else { rejected += 1 }
+        }
+    }
+    assert!(accepted >= 150 && rejected >= 100, "{accepted} accepted, {rejected} rejected");
+}
+
+/// Every case of the corpus.
+pub(super) fn all() -> Vec<Case> {
+    files().iter().flat_map(|file| cases(&fs::read_to_string(file).unwrap())).collect()
+}
+
+fn outcome(file: &Path, text: &str) -> Vec<String> {
+    let statement = file.parent().and_then(Path::file_name).unwrap();
+    let lines = match statement.to_str().unwrap() {
+        "filter" => vec![filter(text).map_err(|error| error.to_string())],
+        "split" => sql::split(text).map(|part| Ok(part.trim().to_owned())).collect(),
+        _ => vec![check(text).map_err(|error| error.to_string())],
+    };
+    let lines = lines.into_iter().map(|line| match line {
+        Ok(line) => format!("--> {}", line.replace('\n', "\\n")),
+        Err(line) => format!("--! {}", line.replace('\n', "\\n")),
+    });
+    lines.collect()
+}
+
+/// Parses, and proves that what is printed parses to the same.
+pub(super) fn check(text: &str) -> Result<String, SqlError> {
+    let statement = sql::parse(text)?;
+    let printed = statement.to_string();
+    assert_eq!(sql::parse(&printed).as_ref(), Ok(&statement), "{text}\nprinted as\n{printed}");
+    Ok(match &statement {
+        Statement::Backend(command) => format!("[{:?}] {printed}", command.kind),
+        _ => printed,
+    })
+}
+
+pub(super) fn filter(text: &str) -> Result<String, FilterError> {
+    let select = Select::parse(text)?;
+    let printed = select.to_string();
+    assert_eq!(Select::parse(&printed).as_ref(), Ok(&select), "{text}\nprinted as\n{printed}");
+    Ok(printed)
+}
+
+fn cases(written: &str) -> Vec<Case> {
+    let texts = written.split("\n\n").map(str::trim_end).filter(|text| !text.is_empty());
+    let case = |block: &str| {
+        let (expected, text): (Vec<&str>, Vec<&str>) =
+            block.lines().partition(|line| line.starts_with("--> ") || line.starts_with("--! "));
+        Case {
+            text: text.join("\n"),
+            expected: expected.into_iter().map(str::to_owned).collect(),
+        }
+    };
+    texts.map(case).collect()
+}
+
+fn files() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("grammar/corpus");
+    let statements = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = statements
+        .flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()))
+        .collect();
+    files.sort();
+    files
+}
