@@ -303,11 +303,10 @@ mod tests {
 
     #[test]
     fn the_command_line_goes_before_the_file() {
-        let file: File = toml::from_str("data_dir = '/a'\n[listen]\nmysql = '127.0.0.1:1'").unwrap();
-        let overrides = Overrides {
-            data_dir: Some("/b".into()),
-            mysql_listen: Some("127.0.0.1:2".to_owned()),
-        };
+        let file: File =
+            toml::from_str("data_dir = '/a'\n[listen]\nmysql = '127.0.0.1:1'").unwrap();
+        let overrides =
+            Overrides { data_dir: Some("/b".into()), mysql_listen: Some("127.0.0.1:2".to_owned()) };
         let config = Config::resolve(file, overrides).unwrap();
         assert_eq!(config.data_dir, PathBuf::from("/b"));
         assert_eq!(config.mysql_listen.address().port(), 2);

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 
 use super::SqlError;
-use super::cursor::NESTING_MAX;
+use super::cursor::{self, NESTING_MAX};
 use super::dialect::DIV;
 use super::expr::{
     BinaryOp, CastType, ColumnRef, Expr, Image, Literal, Scope, Temporal, Test, UnaryOp,
@@ -106,6 +106,12 @@ impl<'a> Converter<'a> {
         let bare = |name: &Ident, word| {
             name.quote_style.is_none() && name.value.eq_ignore_ascii_case(word)
         };
+        for name in [Some(&first), second.as_ref()].into_iter().flatten() {
+            if name.quote_style.is_none() && cursor::is_reserved(&name.value) {
+                let line = usize::try_from(name.span.start.line).unwrap_or(usize::MAX);
+                return Err(SqlError::Syntax { near: name.value.clone(), line });
+            }
+        }
         let Some(column) = second else {
             return match self.place {
                 Place::Set => Err(SqlError::ColumnInSet { name: first.value }),

@@ -190,6 +190,9 @@ impl<'a> Cursor<'a> {
 
     /// An expression, as sqlparser sees it.
     pub fn expr(&mut self) -> Result<ast::Expr, SqlError> {
+        if self.peek_word().is_some_and(|word| STARTS_NO_EXPR.contains(&word.as_str())) {
+            return self.unexpected();
+        }
         self.parser.parse_expr().map_err(|error| match error {
             ParserError::RecursionLimitExceeded => SqlError::TooDeep { max: NESTING_MAX },
             ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
@@ -211,18 +214,18 @@ impl<'a> Cursor<'a> {
 
     /// Where the next token begins, for [`Cursor::since`].
     pub fn mark(&self) -> usize {
-        offset(self.text, self.parser.peek_token_ref().span.start)
+        let next = self.parser.peek_token_ref();
+        if next.token == Token::EOF { self.text.len() } else { offset(self.text, next.span.start) }
     }
 
     /// What has been read since `mark`.
     pub fn since(&self, mark: usize) -> &'a str {
-        let end = if self.at_end() { self.text.len() } else { self.mark() };
-        self.text.get(mark..end).unwrap_or_default().trim()
+        self.text.get(mark..self.mark()).unwrap_or_default().trim()
     }
 
     /// All that is left.
     pub fn rest(&self) -> &'a str {
-        if self.at_end() { "" } else { self.text.get(self.mark()..).unwrap_or_default() }
+        self.text.get(self.mark()..).unwrap_or_default()
     }
 
     /// Fails at the next token.
@@ -262,7 +265,7 @@ fn location(message: &str) -> Option<Location> {
 }
 
 /// Words that cannot be a name without quotes, as far as our statements would be read wrongly.
-fn is_reserved(word: &str) -> bool {
+pub(super) fn is_reserved(word: &str) -> bool {
     RESERVED.iter().any(|reserved| word.eq_ignore_ascii_case(reserved))
 }
 
@@ -274,6 +277,10 @@ const RESERVED: [&str; 56] = [
     "REPLACE", "RIGHT", "RLIKE", "SELECT", "SET", "SHOW", "THEN", "TRUE", "UNION", "UPDATE", "USE",
     "USING", "WHERE",
 ];
+
+/// Keywords that sqlparser would take for a column where an expression is missing.
+const STARTS_NO_EXPR: [&str; 9] =
+    ["FROM", "WHERE", "GROUP", "ORDER", "LIMIT", "FOR", "DISTINCT", "ALL", "AS"];
 
 /// The longest statement of our own. What a backend gets is bounded by the packet.
 const STATEMENT_BYTES_MAX: usize = 1 << 20;

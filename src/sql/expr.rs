@@ -326,9 +326,9 @@ impl Expr {
             Self::Is { .. } => 5,
             Self::In { .. } | Self::Between { .. } | Self::Like { .. } | Self::Regexp { .. } => 6,
             Self::Binary { op, .. } => op.level(),
-            Self::Unary { .. } => 12,
-            Self::Literal(Literal::Number(digits)) if digits.starts_with('-') => 12,
-            Self::Collate { .. } => 13,
+            Self::Unary { .. } => 13,
+            Self::Literal(Literal::Number(digits)) if digits.starts_with('-') => 13,
+            Self::Collate { .. } => 14,
             Self::Literal(_)
             | Self::Column(_)
             | Self::Op
@@ -338,7 +338,7 @@ impl Expr {
             | Self::Case { .. }
             | Self::Cast { .. }
             | Self::Convert { .. }
-            | Self::Function { .. } => 14,
+            | Self::Function { .. } => 15,
         }
     }
 }
@@ -359,8 +359,7 @@ impl BinaryOp {
             Self::ShiftLeft | Self::ShiftRight => 9,
             Self::Add | Self::Subtract => 10,
             Self::Multiply | Self::Divide | Self::IntegerDivide | Self::Modulo => 11,
-            // MySQL puts `^` above `*`; always in parentheses, nobody needs to know.
-            Self::BitXor => 11,
+            Self::BitXor => 12,
         }
     }
 
@@ -426,7 +425,7 @@ impl fmt::Display for Expr {
             }
             Self::Like { operand, pattern, escape, negated } => {
                 write!(f, "{} {}LIKE ", Operand(operand, 7), not(*negated))?;
-                Operand(pattern, 12).fmt(f)?;
+                Operand(pattern, 13).fmt(f)?;
                 match escape {
                     Some('\\') => Ok(()),
                     Some(escape) => write!(f, " ESCAPE {}", Text(&escape.to_string())),
@@ -435,7 +434,7 @@ impl fmt::Display for Expr {
             }
             Self::Regexp { operand, pattern, negated } => {
                 write!(f, "{} {}REGEXP ", Operand(operand, 7), not(*negated))?;
-                Operand(pattern, 12).fmt(f)
+                Operand(pattern, 13).fmt(f)
             }
             Self::Case { operand, branches, otherwise } => {
                 case(f, operand.as_deref(), branches, otherwise.as_deref())
@@ -445,7 +444,7 @@ impl fmt::Display for Expr {
                 write!(f, "CONVERT({operand} USING {})", Identifier(charset))
             }
             Self::Collate { operand, collation } => {
-                write!(f, "{} COLLATE {}", Operand(operand, 14), Identifier(collation))
+                write!(f, "{} COLLATE {}", Operand(operand, 15), Identifier(collation))
             }
             Self::Function { name, arguments } => {
                 write!(f, "{name}(")?;
@@ -479,22 +478,18 @@ fn chain(f: &mut fmt::Formatter<'_>, terms: &[Expr], word: &str, least: u8) -> f
 fn unary(f: &mut fmt::Formatter<'_>, op: UnaryOp, operand: &Expr) -> fmt::Result {
     match op {
         UnaryOp::Not => write!(f, "NOT {}", Operand(operand, 5)),
-        UnaryOp::Minus => write!(f, "-{}", Operand(operand, 13)),
-        UnaryOp::BitNot => write!(f, "~{}", Operand(operand, 13)),
+        UnaryOp::Minus => write!(f, "-{}", Operand(operand, 14)),
+        UnaryOp::BitNot => write!(f, "~{}", Operand(operand, 14)),
     }
 }
 
 fn binary(f: &mut fmt::Formatter<'_>, op: BinaryOp, left: &Expr, right: &Expr) -> fmt::Result {
     let (left_least, right_least) = match op {
         BinaryOp::Xor => (3, 3),
-        BinaryOp::BitXor => (12, 12),
         // Comparisons chain to the left in MySQL too, but nobody remembers it.
         op if op.level() == 5 => (6, 6),
         op => (op.level(), op.level() + 1),
     };
-    // Between `*` and `^` the level is shared, so a `^` on the left is set in parentheses too.
-    let left_least =
-        if matches!(left, Expr::Binary { op: BinaryOp::BitXor, .. }) { 12 } else { left_least };
     write!(f, "{} {} {}", Operand(left, left_least), op.word(), Operand(right, right_least))
 }
 

@@ -20,7 +20,9 @@ impl<'a> Source<'a> {
             let after = piece.at + piece.text.len();
             match piece.kind {
                 // A version comment that is not executed must not look like one to the next reader.
-                Kind::Comment if piece.text.starts_with("/*!") || piece.text.starts_with("/*M!") => {
+                Kind::Comment
+                    if piece.text.starts_with("/*!") || piece.text.starts_with("/*M!") =>
+                {
                     marks.push(piece.at..after);
                 }
                 Kind::Blank | Kind::Comment | Kind::Semicolon => {}
@@ -161,7 +163,11 @@ impl<'a> Lexer<'a> {
             return (Kind::VersionOpen, if version == 0 { mark } else { mark + digits.len() });
         }
         let inside = self.rest.get(2..).unwrap_or_default();
-        (Kind::Comment, inside.find("*/").map_or(self.rest.len(), |end| end + 4))
+        match inside.find("*/") {
+            Some(end) => (Kind::Comment, end + 4),
+            // Never closed: not to be skipped, but to be complained about.
+            None => (Kind::Other, self.rest.len()),
+        }
     }
 }
 

@@ -209,8 +209,8 @@ pub enum SqlError {
     /// A clause that a VSTREAM has not.
     #[error("VSTREAM has no {clause}: it takes a select list, one table, WHERE and LIMIT")]
     Clause {
-        /// Its first word.
-        clause: String,
+        /// Its keywords.
+        clause: &'static str,
     },
     /// An item that is no column.
     #[error("VSTREAM shows *, columns of the table, _pos, _shard and _ts; found {found}")]

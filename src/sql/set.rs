@@ -156,7 +156,11 @@ fn assignment(
 /// What follows `@@` or `@`; its scope is its own.
 fn at_variable(cursor: &mut Cursor<'_>, system: bool) -> Result<Assignment, SqlError> {
     if !system {
-        let name = cursor.text_or_name()?.to_ascii_lowercase();
+        let mut name = cursor.text_or_name()?.to_ascii_lowercase();
+        while cursor.accept_token(&Token::Period) {
+            name.push('.');
+            name.push_str(&cursor.name()?.value.to_ascii_lowercase());
+        }
         equals(cursor)?;
         let expr = cursor.expr()?;
         let value = Converter::new(Place::Set).convert(expr)?;

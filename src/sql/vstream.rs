@@ -93,8 +93,11 @@ impl Vstream {
             true => Some(limit(cursor)?),
             false => None,
         };
-        if let Some(clause) = cursor.peek_word().filter(|word| CLAUSES.contains(&word.as_str())) {
+        if let Some((_, clause)) = CLAUSES.into_iter().find(|(word, _)| cursor.is_word(0, word)) {
             return Err(SqlError::Clause { clause });
+        }
+        if cursor.is_token(0, &Token::Comma) {
+            return Err(SqlError::Clause { clause: "JOIN" });
         }
         cursor.end()?;
         Ok(Self { items, table, start, condition, limit })
@@ -311,10 +314,20 @@ impl fmt::Display for Table {
     }
 }
 
-/// Clauses of a SELECT that a stream has no use for.
-const CLAUSES: [&str; 12] = [
-    "GROUP", "ORDER", "HAVING", "JOIN", "INNER", "LEFT", "RIGHT", "CROSS", "UNION", "FOR", "INTO",
-    "WINDOW",
+/// Clauses of a SELECT that a stream has no use for, by their first word.
+const CLAUSES: [(&str, &str); 12] = [
+    ("GROUP", "GROUP BY"),
+    ("ORDER", "ORDER BY"),
+    ("HAVING", "HAVING"),
+    ("JOIN", "JOIN"),
+    ("INNER", "JOIN"),
+    ("LEFT", "JOIN"),
+    ("RIGHT", "JOIN"),
+    ("CROSS", "JOIN"),
+    ("UNION", "UNION"),
+    ("FOR", "FOR"),
+    ("INTO", "INTO"),
+    ("WINDOW", "WINDOW"),
 ];
 
 /// More items than a table of MySQL can have columns.

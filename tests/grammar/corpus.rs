@@ -62,15 +62,35 @@ pub(super) fn all() -> Vec<Case> {
 fn outcome(file: &Path, text: &str) -> Vec<String> {
     let statement = file.parent().and_then(Path::file_name).unwrap();
     let lines = match statement.to_str().unwrap() {
-        "filter" => vec![filter(text).map_err(|error| error.to_string())],
+        "filter" => vec![filter(text).map_err(|error| match error {
+            FilterError::Sql(error) => brief(&error),
+            error => error.to_string(),
+        })],
         "split" => sql::split(text).map(|part| Ok(part.trim().to_owned())).collect(),
-        _ => vec![check(text).map_err(|error| error.to_string())],
+        _ => vec![check(text).map_err(|error| brief(&error))],
     };
     let lines = lines.into_iter().map(|line| match line {
         Ok(line) => format!("--> {}", line.replace('\n', "\\n")),
         Err(line) => format!("--! {}", line.replace('\n', "\\n")),
     });
     lines.collect()
+}
+
+/// MySQL's sentence about syntax is the same everywhere; one test has it in full.
+fn brief(error: &SqlError) -> String {
+    match error {
+        SqlError::Syntax { near, line } => format!("syntax: near '{near}' at line {line}"),
+        error => error.to_string(),
+    }
+}
+
+#[test]
+fn syntax_errors_are_in_the_words_of_mysql() {
+    assert_eq!(
+        sql::parse("KILL x").unwrap_err().to_string(),
+        "You have an error in your SQL syntax; check the manual that corresponds to your MySQL \
+         server version for the right syntax to use near 'x' at line 1"
+    );
 }
 
 /// Parses, and proves that what is printed parses to the same.
@@ -96,10 +116,7 @@ fn cases(written: &str) -> Vec<Case> {
     let case = |block: &str| {
         let (expected, text): (Vec<&str>, Vec<&str>) =
             block.lines().partition(|line| line.starts_with("--> ") || line.starts_with("--! "));
-        Case {
-            text: text.join("\n"),
-            expected: expected.into_iter().map(str::to_owned).collect(),
-        }
+        Case { text: text.join("\n"), expected: expected.into_iter().map(str::to_owned).collect() }
     };
     texts.map(case).collect()
 }

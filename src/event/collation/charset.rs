@@ -25,7 +25,9 @@ impl Charset {
     pub fn encode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Binary | Self::Utf8mb4 => Some(text.as_bytes().to_vec()),
-            Self::Utf8mb3 => text.chars().all(|c| c <= '\u{ffff}').then(|| text.as_bytes().to_vec()),
+            Self::Utf8mb3 => {
+                text.chars().all(|c| c <= '\u{ffff}').then(|| text.as_bytes().to_vec())
+            }
             Self::Ascii => text.is_ascii().then(|| text.as_bytes().to_vec()),
             Self::Latin1 => text.chars().map(latin1_byte).collect(),
         }

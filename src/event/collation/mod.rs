@@ -29,7 +29,8 @@ pub enum CollationError {
 
 /// The collation of this name; MySQL's collation names ignore case.
 pub fn by_name(name: &str) -> Option<CollationId> {
-    let name = name.strip_prefix("utf8_").map_or_else(|| name.to_owned(), |r| format!("utf8mb3_{r}"));
+    let name =
+        name.strip_prefix("utf8_").map_or_else(|| name.to_owned(), |r| format!("utf8mb3_{r}"));
     COLLATIONS.iter().find(|known| known.name.eq_ignore_ascii_case(&name)).map(|known| known.id)
 }
 
@@ -90,7 +91,8 @@ pub fn sort_key(id: CollationId, text: &[u8], key: &mut Vec<u8>) -> Result<(), C
         }
         Order::Table(table) => {
             let stream = WeightStream::new(table, utf8(id, text)?);
-            let push = |weight: u16, key: &mut Vec<u8>| key.extend_from_slice(&weight.to_be_bytes());
+            let push =
+                |weight: u16, key: &mut Vec<u8>| key.extend_from_slice(&weight.to_be_bytes());
             if known.pad {
                 push_padded(stream, table.weights(' ').0[0], key, push);
             } else {
@@ -324,7 +326,9 @@ mod tests {
         for known in COLLATIONS.iter().filter(|known| is_covered(known.id)) {
             for _ in 0..20_000 {
                 let mut text = || -> String {
-                    (0..random.usize(..6)).map(|_| alphabet[random.usize(..alphabet.len())]).collect()
+                    (0..random.usize(..6))
+                        .map(|_| alphabet[random.usize(..alphabet.len())])
+                        .collect()
                 };
                 let (left, right) = (text(), text());
                 let found = compare(known.id, left.as_bytes(), right.as_bytes()).unwrap();

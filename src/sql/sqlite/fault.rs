@@ -272,7 +272,9 @@ pub enum Fault {
     #[error("View's SELECT contains a '{0}' clause")]
     ViewClause(&'static str),
     /// 1353
-    #[error("In definition of view, derived table or common table expression, SELECT list and column names list have different column counts")]
+    #[error(
+        "In definition of view, derived table or common table expression, SELECT list and column names list have different column counts"
+    )]
     ViewColumns,
     /// 1364
     #[error("Field '{0}' doesn't have a default value")]
@@ -397,7 +399,9 @@ pub enum Fault {
     #[error("Cannot drop index '{0}': needed in a foreign key constraint")]
     IndexInForeignKey(String),
     /// 3105
-    #[error("The value specified for generated column '{column}' in table '{table}' is not allowed.")]
+    #[error(
+        "The value specified for generated column '{column}' in table '{table}' is not allowed."
+    )]
     GeneratedValue {
         /// The column.
         column: String,
@@ -408,7 +412,9 @@ pub enum Fault {
     #[error("Generated column can refer only to generated columns defined prior to it.")]
     GeneratedOrder,
     /// 3730
-    #[error("Cannot drop table '{table}' referenced by a foreign key constraint '{constraint}' on table '{child}'.")]
+    #[error(
+        "Cannot drop table '{table}' referenced by a foreign key constraint '{constraint}' on table '{child}'."
+    )]
     DropParent {
         /// The parent.
         table: String,
@@ -458,7 +464,9 @@ pub enum Fault {
     #[error("Duplicate check constraint name '{0}'.")]
     DuplicateCheck(String),
     /// 3959
-    #[error("Check constraint '{check}' uses column '{column}', hence column cannot be dropped or renamed.")]
+    #[error(
+        "Check constraint '{check}' uses column '{column}', hence column cannot be dropped or renamed."
+    )]
     ColumnInCheck {
         /// The constraint.
         check: String,

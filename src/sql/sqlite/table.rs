@@ -221,8 +221,11 @@ impl Table {
     /// The order of a scan in key order: of the key, or of all columns if there is none.
     pub fn key_terms(&self) -> Vec<KeyTerm> {
         let schema = self.schema();
-        let columns: Vec<usize> =
-            if schema.key.is_empty() { (0..self.columns.len()).collect() } else { schema.key.clone() };
+        let columns: Vec<usize> = if schema.key.is_empty() {
+            (0..self.columns.len()).collect()
+        } else {
+            schema.key.clone()
+        };
         columns
             .into_iter()
             .filter_map(|column| {
