@@ -26,6 +26,7 @@ use crate::sql::sqlite::quote;
 pub(super) struct Capture {
     state: Mutex<State>,
     bytes_max: usize,
+    cell_bytes_max: usize,
 }
 
 /// Consecutive changes of one table.
@@ -49,12 +50,14 @@ struct State {
 }
 
 impl Capture {
-    /// Registers the function on the connection. A statement whose images exceed `bytes_max` fails.
+    /// Registers the function on the connection. A statement fails if its images exceed `bytes_max`
+    /// or one cell `cell_bytes_max`.
     pub(super) fn register(
         connection: &Connection,
         bytes_max: usize,
+        cell_bytes_max: usize,
     ) -> rusqlite::Result<Arc<Self>> {
-        let capture = Arc::new(Self { state: Mutex::default(), bytes_max });
+        let capture = Arc::new(Self { state: Mutex::default(), bytes_max, cell_bytes_max });
         let shared = Arc::clone(&capture);
         connection.create_scalar_function(
             FUNCTION,
@@ -110,7 +113,7 @@ impl Capture {
         let mut next = 2;
         for (bit, buffer) in [(BEFORE, &mut state.before), (AFTER, &mut state.after)] {
             if images & i64::from(bit) != 0 {
-                image(row, next, columns, buffer)?;
+                image(row, next, columns, self.cell_bytes_max, buffer)?;
                 next += columns.len();
             }
         }
@@ -198,10 +201,16 @@ fn image(
     row: &Context<'_>,
     first: usize,
     columns: &[Column],
+    cell_bytes_max: usize,
     buffer: &mut Vec<u8>,
 ) -> rusqlite::Result<()> {
     for (index, column) in columns.iter().enumerate() {
+        let start = buffer.len();
         convert::cell(column, row.get_raw(first + index), buffer);
+        if buffer.len() - start > cell_bytes_max {
+            let message = format!("Data too long for column '{}'", column.name);
+            return Err(rusqlite::Error::UserFunctionError(message.into()));
+        }
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ fn change(
     if let Some(dml) = change.fill {
         change.fill(dml)?;
     }
-    let Change { writer, registry, written, touched, .. } = change;
+    let Change { writer, mut registry, written, touched, .. } = change;
+    registry.next_generation(writer.connection()).map_err(internal)?;
     let purged = journal::extent(writer.connection()).map_err(internal)?.purged;
     Registry::forget(writer.connection(), purged).map_err(internal)?;
     writer.commit()?;

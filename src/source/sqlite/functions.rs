@@ -14,11 +14,7 @@ pub struct Counters(Mutex<HashMap<String, u64>>);
 
 impl Counters {
     /// The next value of a table; `first` finds it when the table was not asked for before.
-    pub fn next<E>(
-        &self,
-        table: &str,
-        first: impl FnOnce() -> Result<u64, E>,
-    ) -> Result<u64, E> {
+    pub fn next<E>(&self, table: &str, first: impl FnOnce() -> Result<u64, E>) -> Result<u64, E> {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(next) = counters.get(table) {
             return Ok(*next);

@@ -83,12 +83,14 @@ pub(super) struct Retention {
 pub(super) fn create(connection: &Connection, server: ServerId) -> rusqlite::Result<()> {
     connection.execute_batch(
         "CREATE TABLE \"_vt_store\" (server BLOB NOT NULL, last INTEGER NOT NULL,
-            purged INTEGER NOT NULL, bytes INTEGER NOT NULL);
+            purged INTEGER NOT NULL, bytes INTEGER NOT NULL, generation INTEGER NOT NULL);
          CREATE TABLE \"_vt_journal\" (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
             version INTEGER NOT NULL, timestamp INTEGER NOT NULL, payload BLOB NOT NULL);",
     )?;
-    connection
-        .execute("INSERT INTO \"_vt_store\" VALUES (?1, 0, 0, 0)", [server.bytes().as_slice()])?;
+    connection.execute(
+        "INSERT INTO \"_vt_store\" VALUES (?1, 0, 0, 0, 0)",
+        [server.bytes().as_slice()],
+    )?;
     Ok(())
 }
 
@@ -110,6 +112,19 @@ pub(super) fn extent(connection: &Connection) -> rusqlite::Result<Extent> {
         .query_row([], |row| {
             Ok(Extent { last: count(row, 0)?, purged: count(row, 1)?, bytes: count(row, 2)? })
         })
+}
+
+/// How often the tables have changed, as the connection's transaction sees it.
+pub(super) fn generation(connection: &Connection) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT generation FROM \"_vt_store\"")?
+        .query_row([], |row| row.get(0))
+}
+
+/// Counts a change of the tables.
+pub(super) fn next_generation(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.execute("UPDATE \"_vt_store\" SET generation = generation + 1", [])?;
+    generation(connection)
 }
 
 /// The part of an open transaction that is in the log already.
@@ -153,8 +168,8 @@ impl Pending {
         Ok(())
     }
 
-    /// Ends the transaction's part of the log and counts it; `false` if there was nothing to say.
-    pub(super) fn finish(&mut self, connection: &Connection, now: u64) -> rusqlite::Result<bool> {
+    /// Ends the transaction's part of the log and counts its entries; 0 if there was nothing to say.
+    pub(super) fn finish(&mut self, connection: &Connection, now: u64) -> rusqlite::Result<u64> {
         let from = first_id(self.sequence);
         let (entries, bytes, ddl) = connection
             .prepare_cached(
@@ -163,7 +178,7 @@ impl Pending {
             )?
             .query_row([from], |row| Ok((count(row, 0)?, count(row, 1)?, count(row, 2)?)))?;
         if entries == 0 {
-            return Ok(false);
+            return Ok(0);
         }
         self.timestamp = now;
         if ddl == 0 {
@@ -173,15 +188,17 @@ impl Pending {
         connection
             .prepare_cached("UPDATE \"_vt_store\" SET last = ?1, bytes = bytes + ?2")?
             .execute(params![signed(self.sequence), signed(bytes)])?;
-        Ok(true)
+        Ok(entries)
     }
 }
 
-/// Removes a bounded number of the oldest entries if the log exceeds what is to be kept; the
-/// transaction that is being committed stays. Call it inside of that transaction.
+/// Removes some of the oldest entries if the log exceeds what is to be kept: more than the `added`
+/// ones of the transaction that is being committed, so that the log shrinks, and few enough that
+/// nobody notices. That transaction itself stays; call it inside of it.
 pub(super) fn trim(
     connection: &Connection,
     retention: Retention,
+    added: u64,
     now: u64,
 ) -> rusqlite::Result<()> {
     let extent = extent(connection)?;
@@ -189,7 +206,8 @@ pub(super) fn trim(
     let mut statement = connection.prepare_cached(
         "SELECT id, timestamp, length(payload) FROM \"_vt_journal\" WHERE id < ?1 ORDER BY id LIMIT ?2",
     )?;
-    let mut rows = statement.query(params![first_id(extent.last), TRIM_STEP])?;
+    let mut rows =
+        statement.query([first_id(extent.last), signed(added.saturating_mul(2).max(TRIM_STEP))])?;
     let (mut bytes, mut purged, mut last_id) = (extent.bytes, extent.purged, None);
     while let Some(row) = rows.next()? {
         let (id, timestamp, length): (i64, i64, u64) = (row.get(0)?, row.get(1)?, count(row, 2)?);
@@ -269,9 +287,8 @@ const PART_BITS: u32 = 24;
 const PARTS_MAX: u32 = (1 << PART_BITS) - 1;
 /// What an entry takes beside its payload, roughly.
 const ENTRY_OVERHEAD: u64 = 24;
-/// Entries that one commit removes at most: more than it adds, so that the log shrinks, and few
-/// enough that nobody notices.
-const TRIM_STEP: u32 = 64;
+/// Entries that a small commit removes at most.
+const TRIM_STEP: u64 = 64;
 /// Entries that one read returns at most.
 const READ_ENTRIES_MAX: usize = 4096;
 
@@ -290,7 +307,7 @@ mod tests {
         for payload in payloads {
             pending.append(connection, EntryKind::Rows, 1, payload).unwrap();
         }
-        pending.finish(connection, now).unwrap()
+        pending.finish(connection, now).unwrap() > 0
     }
 
     #[test]
@@ -314,16 +331,16 @@ mod tests {
             commit(&connection, sequence, sequence, &[&[0; 100]]);
         }
         let generous = Retention { bytes_max: 1 << 30, age_max: 1000 };
-        trim(&connection, generous, 20).unwrap();
+        trim(&connection, generous, 1, 20).unwrap();
         assert_eq!(extent(&connection).unwrap().purged, 0);
-        trim(&connection, Retention { bytes_max: 1 << 30, age_max: 10 }, 20).unwrap();
+        trim(&connection, Retention { bytes_max: 1 << 30, age_max: 10 }, 1, 20).unwrap();
         assert_eq!(extent(&connection).unwrap().purged, 9);
-        trim(&connection, Retention { bytes_max: 300, age_max: 1000 }, 20).unwrap();
+        trim(&connection, Retention { bytes_max: 300, age_max: 1000 }, 1, 20).unwrap();
         let left = extent(&connection).unwrap();
         assert_eq!((left.last, left.purged, left.bytes), (20, 18, 296));
         let (entries, _) = read(&connection, 0, usize::MAX, |_| true).unwrap();
         assert_eq!(entries[0].sequence, 19);
-        trim(&connection, Retention { bytes_max: 0, age_max: 0 }, 99).unwrap();
+        trim(&connection, Retention { bytes_max: 0, age_max: 0 }, 1, 99).unwrap();
         assert_eq!(extent(&connection).unwrap().purged, 19, "the last transaction stays");
     }
 }

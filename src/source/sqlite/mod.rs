@@ -8,6 +8,7 @@
 //! not understood is an error that says so.
 
 mod capture;
+pub mod cell;
 mod changes;
 mod connection;
 pub mod convert;
@@ -34,7 +35,6 @@ use tokio::sync::{Semaphore, watch};
 use self::connection::{Opened, Readers};
 use self::functions::Counters;
 use self::identity::ServerId;
-use self::journal::Retention;
 use self::lock::{LockError, StoreLock};
 use self::registry::Registry;
 use self::writer::{Shared, Writer};
@@ -137,17 +137,19 @@ impl Store {
     pub async fn open(directory: &Path, config: StoreConfig) -> Result<Arc<Self>, OpenError> {
         let directory = directory.to_owned();
         let opening = tokio::task::spawn_blocking(move || Self::open_files(&directory, config));
-        let (store, new) = opening.await.expect("opening a store does not panic")?;
-        if new && store.config.keyspace == TOUR {
+        let store = opening.await.expect("opening a store does not panic")?;
+        if store.config.keyspace == TOUR {
+            // Each statement is one transaction: a store that was killed here goes on where it was.
+            let done = usize::try_from(*store.shared.committed.borrow()).unwrap_or(usize::MAX);
             let mut session = session::StoreSession::new(Arc::clone(&store), "root");
-            for statement in TOUR_STATEMENTS {
+            for statement in TOUR_STATEMENTS.into_iter().skip(done) {
                 session.execute(statement, &NoVariables).await.map_err(OpenError::Fill)?;
             }
         }
         Ok(store)
     }
 
-    fn open_files(directory: &Path, config: StoreConfig) -> Result<(Arc<Self>, bool), OpenError> {
+    fn open_files(directory: &Path, config: StoreConfig) -> Result<Arc<Self>, OpenError> {
         let io = |source| OpenError::Io { path: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(io)?;
         let stem = format!("{}.{}", config.keyspace, config.shard);
@@ -169,11 +171,10 @@ impl Store {
         path: &Path,
         config: StoreConfig,
         lock: StoreLock,
-    ) -> rusqlite::Result<(Arc<Self>, bool)> {
+    ) -> rusqlite::Result<Arc<Self>> {
         let opened = Opened::writer(path, config.cell_bytes_max)?;
         let connection = &opened.connection;
-        let found = journal::server(connection)?;
-        let server = match found {
+        let server = match journal::server(connection)? {
             Some(server) => server,
             None => create(connection)?,
         };
@@ -186,12 +187,7 @@ impl Store {
             counters: Arc::new(Counters::default()),
             _lock: lock,
         });
-        let retention = Retention {
-            bytes_max: config.journal_bytes_max,
-            age_max: config.journal_age_max.as_secs(),
-        };
-        let bytes_max = config.statement_bytes_max;
-        let writer = Writer::new(opened, Arc::clone(&shared), retention, bytes_max)?;
+        let writer = Writer::new(opened, Arc::clone(&shared), &config)?;
         let store = Self {
             name: format!("{}/{}", config.keyspace, config.shard),
             readers: Readers::new(path, config.cell_bytes_max, config.readers_max),
@@ -201,7 +197,7 @@ impl Store {
             config,
             shared,
         };
-        Ok((Arc::new(store), found.is_none()))
+        Ok(Arc::new(store))
     }
 
     /// The tables as defined, in bytewise order of their names.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::journal::signed;
+use super::journal::{self, signed};
 use crate::event::TableSchema;
 use crate::sql::sqlite::{Fault, Table, Tables, Translated, View, translate};
 
@@ -27,6 +27,7 @@ pub(super) struct Live {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Registry {
     database: String,
+    generation: i64,
     tables: BTreeMap<String, Live>,
     views: BTreeMap<String, Arc<View>>,
 }
@@ -44,7 +45,8 @@ impl Registry {
 
     /// Reads what exists. A definition that cannot be read is an error: nothing is left out.
     pub(super) fn load(connection: &Connection, database: &str) -> rusqlite::Result<Self> {
-        let mut registry = Self { database: database.to_owned(), ..Self::default() };
+        let generation = journal::generation(connection)?;
+        let mut registry = Self { database: database.to_owned(), generation, ..Self::default() };
         let mut statement =
             connection.prepare("SELECT version, text FROM \"_vt_schema\" WHERE ended IS NULL")?;
         let mut rows = statement.query([])?;
@@ -165,6 +167,17 @@ impl Registry {
     ) -> rusqlite::Result<bool> {
         connection.execute("DELETE FROM \"_vt_view\" WHERE name = ?1", [name])?;
         Ok(self.views.remove(name).is_some())
+    }
+
+    /// How often the tables had changed; a view in which it is another number has other tables.
+    pub(super) const fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    /// Counts a change of the tables.
+    pub(super) fn next_generation(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.generation = journal::next_generation(connection)?;
+        Ok(())
     }
 
     /// A table by name.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::connection::Reader;
 use super::convert;
 use super::functions::SessionState;
+use super::journal;
 use super::session::Held;
 use crate::event::row;
 use crate::source::{BackendError, BackendRows, ResultColumn, RowBlock};
@@ -27,30 +28,34 @@ pub(super) enum Place {
     Writer(Held),
 }
 
-/// A SELECT that has begun.
-pub(super) struct Selected {
-    /// Its rows.
-    pub(super) rows: Rows,
-    /// Gives the writer back once the SELECT is over.
-    pub(super) writer: Option<oneshot::Receiver<Held>>,
-}
-
 /// The rows of a SELECT.
 pub(super) struct Rows {
     columns: Vec<ResultColumn>,
     ready: VecDeque<RowBlock>,
-    blocks: Option<mpsc::Receiver<Result<RowBlock, BackendError>>>,
+    blocks: Option<Blocks>,
 }
 
-/// Runs a query; an error before the first block is returned here.
-pub(super) async fn select(
+type Blocks = mpsc::Receiver<Result<RowBlock, Ended>>;
+
+/// Why a SELECT ended before its end.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It failed.
+    Failed(BackendError),
+    /// The tables are not those that it was translated for; nothing was read.
+    Stale,
+}
+
+/// Begins a query; the writer, if it runs there, comes back once it is over.
+pub(super) fn select(
     place: Place,
     query: Query,
+    generation: i64,
     session: Arc<SessionState>,
-) -> Result<Selected, (BackendError, Option<oneshot::Receiver<Held>>)> {
-    let (sender, mut blocks) = mpsc::channel(BLOCKS_WAITING);
+) -> (Rows, Option<oneshot::Receiver<Held>>) {
+    let (sender, blocks) = mpsc::channel(BLOCKS_WAITING);
     let (give_back, writer) = oneshot::channel();
-    let held = matches!(place, Place::Writer(_));
+    let writer = matches!(place, Place::Writer(_)).then_some(writer);
     let columns = query.columns.clone();
     tokio::task::spawn_blocking(move || {
         let opened = match &place {
@@ -58,61 +63,69 @@ pub(super) async fn select(
             Place::Writer(held) => &held.writer().opened,
         };
         opened.current.set(&session);
-        if let Err(error) = run(&opened.connection, &query, &session, &sender) {
-            let _ = sender.blocking_send(Err(error));
+        let work = Work { connection: &opened.connection, query: &query, session: &session };
+        let reads = matches!(place, Place::Reader(_));
+        let outcome = if reads { work.check(generation) } else { Ok(()) };
+        if let Err(ended) = outcome.and_then(|()| work.run(&sender).map_err(Ended::Failed)) {
+            let _ = sender.blocking_send(Err(ended));
         }
         if let Place::Writer(held) = place {
             // Nobody waits for it if the session is gone: then the drop rolls back.
             let _ = give_back.send(held);
         }
     });
-    let writer = held.then_some(writer);
-    match blocks.recv().await {
-        Some(Err(error)) => Err((error, writer)),
-        first => {
-            let ready = first.into_iter().filter_map(Result::ok).collect();
-            Ok(Selected { rows: Rows { columns, ready, blocks: Some(blocks) }, writer })
-        }
-    }
+    (Rows { columns, ready: VecDeque::new(), blocks: Some(blocks) }, writer)
 }
 
-fn run(
-    connection: &Connection,
-    query: &Query,
-    session: &SessionState,
-    sender: &mpsc::Sender<Result<RowBlock, BackendError>>,
-) -> Result<(), BackendError> {
-    let failed = |error: rusqlite::Error| error_of(session, &error);
-    let mut statement = connection.prepare_cached(&query.sql).map_err(failed)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    let mut block = RowBlock::default();
-    let mut found = 0_u64;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let mut outcome = Ok(());
-        block.push(|cells| {
-            for (index, column) in query.columns.iter().enumerate() {
-                match row.get_ref(index) {
-                    Ok(value) => convert::cell(&column.column, value, cells),
-                    Err(error) => outcome = Err(error),
+/// One query, on its thread.
+struct Work<'a> {
+    connection: &'a Connection,
+    query: &'a Query,
+    session: &'a SessionState,
+}
+
+impl Work<'_> {
+    /// Opens a view and looks whether the tables in it are those of the translation.
+    fn check(&self, generation: i64) -> Result<(), Ended> {
+        let view = self.connection.execute_batch("BEGIN");
+        let found = view.and_then(|()| journal::generation(self.connection));
+        let found = found.map_err(|error| Ended::Failed(error_of(self.session, &error)))?;
+        if found == generation { Ok(()) } else { Err(Ended::Stale) }
+    }
+
+    fn run(&self, sender: &mpsc::Sender<Result<RowBlock, Ended>>) -> Result<(), BackendError> {
+        let failed = |error: rusqlite::Error| error_of(self.session, &error);
+        let mut statement = self.connection.prepare_cached(&self.query.sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        let mut block = RowBlock::default();
+        let mut found = 0_u64;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let mut outcome = Ok(());
+            block.push(|cells| {
+                for (index, column) in self.query.columns.iter().enumerate() {
+                    match row.get_ref(index) {
+                        Ok(value) => convert::cell(&column.column, value, cells),
+                        Err(error) => outcome = Err(error),
+                    }
                 }
+            });
+            outcome.map_err(failed)?;
+            found += 1;
+            if self.session.killed() {
+                return Err(BackendError::interrupted());
             }
-        });
-        outcome.map_err(failed)?;
-        found += 1;
-        if session.killed() {
-            return Err(BackendError::interrupted());
+            if block.bytes() >= BLOCK_BYTES
+                && sender.blocking_send(Ok(std::mem::take(&mut block))).is_err()
+            {
+                return Ok(());
+            }
         }
-        if block.bytes() >= BLOCK_BYTES
-            && sender.blocking_send(Ok(std::mem::take(&mut block))).is_err()
-        {
-            return Ok(());
+        self.session.end_statement(-1, found);
+        if !block.is_empty() {
+            let _ = sender.blocking_send(Ok(block));
         }
+        Ok(())
     }
-    session.end_statement(-1, found);
-    if !block.is_empty() {
-        let _ = sender.blocking_send(Ok(block));
-    }
-    Ok(())
 }
 
 /// What a failed query tells the client.
@@ -124,6 +137,15 @@ pub(super) fn error_of(session: &SessionState, error: &rusqlite::Error) -> Backe
 }
 
 impl Rows {
+    /// Waits for the first block, so that an early error is the statement's, not its rows'.
+    pub(super) async fn begin(&mut self) -> Result<(), Ended> {
+        let Some(blocks) = &mut self.blocks else { return Ok(()) };
+        if let Some(first) = blocks.recv().await {
+            self.ready.push_back(first?);
+        }
+        Ok(())
+    }
+
     /// A result that is known already.
     pub(super) fn ready(ready: Ready) -> Self {
         let mut block = RowBlock::default();
@@ -153,12 +175,17 @@ impl BackendRows for Rows {
             return Ok(Some(block));
         }
         match &mut self.blocks {
-            Some(blocks) => blocks.recv().await.transpose(),
+            Some(blocks) => match blocks.recv().await.transpose() {
+                Ok(block) => Ok(block),
+                Err(Ended::Failed(error)) => Err(error),
+                Err(Ended::Stale) => Err(BackendError::new(1412, "HY000", CHANGED)),
+            },
             None => Ok(None),
         }
     }
 }
 
+const CHANGED: &str = "Table definition has changed, please retry transaction";
 /// Bytes of cells at which a block is handed over.
 const BLOCK_BYTES: usize = 64 << 10;
 /// Blocks that wait for the client.

@@ -5,40 +5,28 @@
 //! write takes the store's one writer, which it keeps until the transaction ends. Waiting for it is
 //! fair, and ends with error 1205.
 
+mod transaction;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
+use tokio::sync::{Notify, oneshot};
 
+pub(super) use self::transaction::Held;
+use self::transaction::Transaction;
 use super::functions::{SessionState, StatementStart};
-use super::rows::{self, Place, Rows};
+use super::registry::Registry;
+use super::rows::{self, Ended, Place, Rows};
 use super::write::Written;
-use super::writer::{Writer, internal, now_micros};
+use super::writer::{internal, now_micros};
 use super::{Store, ddl};
 use crate::event::ColumnType;
 use crate::source::{
-    BackendError, BackendOk, BackendReply, BackendSession, BackendStatus, KillHandle, Variables,
+    BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession, BackendStatus,
+    KillHandle, Variables,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
-
-/// The right to write. Dropping it rolls back whatever is open.
-#[derive(Debug)]
-pub(super) struct Held(OwnedMutexGuard<Writer>);
-
-impl Held {
-    /// The writer.
-    pub(super) fn writer(&self) -> &Writer {
-        &self.0
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.0.rollback();
-    }
-}
 
 /// One client's session.
 pub(super) struct StoreSession {
@@ -53,17 +41,6 @@ pub(super) struct StoreSession {
     autocommit: bool,
     variables: HashMap<String, Value>,
     next_savepoint: u64,
-}
-
-#[derive(Debug, Default)]
-struct Transaction {
-    /// Names, and the numbers that SQLite knows the savepoints by.
-    savepoints: Vec<(String, u64)>,
-    read_only: bool,
-    /// Begun by a statement under `autocommit = 0`, not by BEGIN.
-    implicit: bool,
-    /// Has, or had, the writer.
-    writes: bool,
 }
 
 impl StoreSession {
@@ -81,18 +58,6 @@ impl StoreSession {
             autocommit: true,
             variables: HashMap::new(),
             next_savepoint: 0,
-        }
-    }
-
-    /// Gets the writer back from the SELECT before, and notices a transaction that was lost.
-    async fn settle(&mut self) {
-        if let Some(lent) = self.lent.take() {
-            self.held = lent.await.ok();
-        }
-        let lost = self.held.as_ref().is_none_or(|held| !held.writer().is_open());
-        if lost && self.transaction.as_ref().is_some_and(|open| open.writes) {
-            self.transaction = None;
-            self.held = None;
         }
     }
 
@@ -134,78 +99,11 @@ impl StoreSession {
         &self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<(Arc<super::registry::Registry>, Translated), BackendError> {
+    ) -> Result<(Arc<Registry>, Translated), BackendError> {
         let registry = self.store.shared.registry();
         let overlay = Overlay { session: &self.variables, door: variables };
         let translated = translate(sql, &*registry, &overlay)?;
         Ok((registry, translated))
-    }
-
-    /// Takes the writer, and translates again if the tables changed while it waited.
-    async fn lock(
-        &mut self,
-        sql: &str,
-        variables: &dyn Variables,
-        translated: (Arc<super::registry::Registry>, Translated),
-    ) -> Result<Translated, BackendError> {
-        if self.held.is_none() {
-            let timeout = match variables.system("innodb_lock_wait_timeout") {
-                Some(Value::Int(seconds)) => {
-                    Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
-                }
-                _ => self.store.config.lock_wait_timeout,
-            };
-            let held = wait_for_writer(Arc::clone(&self.store), Arc::clone(&self.killed), timeout);
-            self.held = Some(held.await?);
-        }
-        let (registry, translated) = translated;
-        if Arc::ptr_eq(&registry, &self.store.shared.registry()) {
-            return Ok(translated);
-        }
-        Ok(self.translate(sql, variables)?.1)
-    }
-
-    /// Runs `job` on the writer, on a thread where it may block.
-    async fn write<T: Send + 'static>(
-        &mut self,
-        job: impl FnOnce(&mut Writer) -> Result<T, Fault> + Send + 'static,
-    ) -> Result<T, BackendError> {
-        let Some(mut held) = self.held.take() else {
-            return Err(BackendError::new(1105, "HY000", "the session has lost its transaction"));
-        };
-        let job = tokio::task::spawn_blocking(move || {
-            let outcome = job(&mut held.0);
-            (held, outcome)
-        });
-        let (held, outcome) =
-            job.await.map_err(|error| BackendError::new(1105, "HY000", error.to_string()))?;
-        self.held = Some(held);
-        outcome.map_err(BackendError::from)
-    }
-
-    /// Opens the session's transaction on the writer it has just taken.
-    async fn open(&mut self) -> Result<(), BackendError> {
-        let savepoints = match &mut self.transaction {
-            Some(open) if open.writes => return Ok(()),
-            Some(open) => {
-                open.writes = true;
-                open.savepoints.iter().map(|(_, number)| *number).collect()
-            }
-            None => Vec::new(),
-        };
-        let opened = self
-            .write(move |writer| {
-                writer.begin()?;
-                savepoints
-                    .into_iter()
-                    .try_for_each(|number| writer.execute(&format!("SAVEPOINT \"{number}\"")))
-            })
-            .await;
-        if opened.is_err() {
-            self.held = None;
-            self.transaction = None;
-        }
-        opened
     }
 
     async fn dml(&mut self, dml: Dml) -> Result<BackendReply, BackendError> {
@@ -221,10 +119,10 @@ impl StoreSession {
                 Ok(written)
             })
             .await;
-        if alone {
-            self.held = None;
+        if written.is_err() {
+            // The error says enough, also if it ended the transaction.
+            let _ = self.settle().await;
         }
-        self.settle().await;
         self.written(written?)
     }
 
@@ -249,85 +147,25 @@ impl StoreSession {
         self.written(written?)
     }
 
-    async fn select(&mut self, query: Query) -> Result<Rows, BackendError> {
+    async fn select(
+        &mut self,
+        query: Query,
+        generation: i64,
+    ) -> Result<Option<Rows>, BackendError> {
         let place = match self.held.take() {
             Some(held) => Place::Writer(held),
             None => Place::Reader(self.store.readers.take().await.map_err(internal)?),
         };
-        match rows::select(place, query, Arc::clone(&self.state)).await {
-            Ok(selected) => {
-                self.lent = selected.writer;
-                Ok(selected.rows)
-            }
-            Err((error, writer)) => {
-                self.lent = writer;
-                self.settle().await;
-                Err(error)
-            }
+        let (mut rows, lent) = rows::select(place, query, generation, Arc::clone(&self.state));
+        self.lent = lent;
+        match rows.begin().await {
+            Ok(()) => Ok(Some(rows)),
+            Err(Ended::Failed(error)) => Err(error),
+            Err(Ended::Stale) => Ok(None),
         }
     }
 
-    async fn commit(&mut self) -> Result<(), BackendError> {
-        let committed = match self.transaction.take() {
-            Some(open) if open.writes => self.write(Writer::commit).await,
-            _ => Ok(()),
-        };
-        self.held = None;
-        committed
-    }
-
-    /// Rolling back is what dropping the writer does, on a thread where it may block.
-    async fn rollback(&mut self) -> Result<(), BackendError> {
-        let rolled_back = match self.transaction.take() {
-            Some(open) if open.writes => {
-                self.write(|writer| {
-                    writer.rollback();
-                    Ok(())
-                })
-                .await
-            }
-            _ => Ok(()),
-        };
-        self.held = None;
-        rolled_back
-    }
-
-    fn begin(&mut self, read_only: bool) {
-        self.transaction = Some(Transaction { read_only, ..Transaction::default() });
-    }
-
-    async fn savepoint(&mut self, name: String) -> Result<(), BackendError> {
-        // Outside of a transaction a savepoint ends with its own statement.
-        let Some(open) = &mut self.transaction else { return Ok(()) };
-        let number = self.next_savepoint;
-        self.next_savepoint += 1;
-        open.savepoints.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
-        open.savepoints.push((name, number));
-        if open.writes {
-            self.write(move |writer| writer.execute(&format!("SAVEPOINT \"{number}\""))).await?;
-        }
-        Ok(())
-    }
-
-    /// Goes back to a savepoint, which stays, or forgets it and those after it.
-    async fn end_savepoint(&mut self, name: String, back: bool) -> Result<(), BackendError> {
-        let Some(open) = &mut self.transaction else {
-            return Err(Fault::NoSuchSavepoint(name).into());
-        };
-        let found = open.savepoints.iter().position(|(other, _)| other.eq_ignore_ascii_case(&name));
-        let Some(place) = found else { return Err(Fault::NoSuchSavepoint(name).into()) };
-        let number = open.savepoints[place].1;
-        open.savepoints.truncate(place + usize::from(back));
-        if open.writes {
-            let verb = if back { "ROLLBACK TO" } else { "RELEASE" };
-            self.write(move |writer| writer.execute(&format!("{verb} \"{number}\""))).await?;
-        }
-        Ok(())
-    }
-
-    async fn set_user(&mut self, names: Vec<String>, query: Query) -> Result<(), BackendError> {
-        use crate::source::BackendRows as _;
-        let mut rows = self.select(query).await?;
+    async fn set_user(&mut self, names: Vec<String>, mut rows: Rows) -> Result<(), BackendError> {
         let Some(block) = rows.next().await? else { return Ok(()) };
         let Some(mut cells) = block.rows().next() else { return Ok(()) };
         for (name, column) in names.into_iter().zip(rows.columns()) {
@@ -338,11 +176,27 @@ impl StoreSession {
         Ok(())
     }
 
+    /// FOR UPDATE locks what there is to lock: the writer.
+    async fn lock_rows(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<Query, BackendError> {
+        match self.lock(sql, variables, None).await? {
+            Translated::Select(query) => {
+                self.open().await?;
+                Ok(query)
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// `None` if the tables changed between translation and reading.
     async fn dispatch(
         &mut self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<BackendReply, BackendError> {
+    ) -> Result<Option<BackendReply>, BackendError> {
         let (registry, translated) = self.translate(sql, variables)?;
         let begins = matches!(translated, Translated::Dml(_) | Translated::Select(_));
         if begins && !self.autocommit && self.transaction.is_none() {
@@ -350,22 +204,27 @@ impl StoreSession {
         }
         match translated {
             Translated::Select(query) => {
-                if query.locks && self.transaction.is_some() {
-                    self.lock(sql, variables, (registry, Translated::Select(query.clone())))
-                        .await?;
-                    self.open().await?;
+                let generation = registry.generation();
+                let locks = query.locks && self.transaction.is_some();
+                let query = if locks { self.lock_rows(sql, variables).await? } else { query };
+                let rows = self.select(query, generation).await?;
+                return Ok(rows.map(|rows| BackendReply::Rows(Box::new(rows))));
+            }
+            Translated::SetUser { names, query } => {
+                match self.select(query, registry.generation()).await? {
+                    Some(rows) => self.set_user(names, rows).await?,
+                    None => return Ok(None),
                 }
-                return Ok(BackendReply::Rows(Box::new(self.select(query).await?)));
             }
             Translated::Ready(ready) => {
-                return Ok(BackendReply::Rows(Box::new(Rows::ready(ready))));
+                return Ok(Some(BackendReply::Rows(Box::new(Rows::ready(ready)))));
             }
             Translated::Dml(_) => {
                 if self.transaction.as_ref().is_some_and(|open| open.read_only) {
                     return Err(BackendError::new(1792, "25006", READ_ONLY));
                 }
-                match self.lock(sql, variables, (registry, translated)).await? {
-                    Translated::Dml(dml) => return self.dml(dml).await,
+                match self.lock(sql, variables, Some((registry, translated))).await? {
+                    Translated::Dml(dml) => return self.dml(dml).await.map(Some),
                     other => return Err(unexpected(&other)),
                 }
             }
@@ -377,18 +236,17 @@ impl StoreSession {
             | Translated::CreateView { .. }
             | Translated::DropViews { .. } => {
                 self.commit().await?;
-                let statement = self.lock(sql, variables, (registry, translated)).await?;
-                return self.ddl(statement, sql).await;
+                let statement = self.lock(sql, variables, Some((registry, translated))).await?;
+                return self.ddl(statement, sql).await.map(Some);
             }
             control => self.control(control).await?,
         }
-        Ok(BackendReply::Ok(BackendOk::default()))
+        Ok(Some(BackendReply::Ok(BackendOk::default())))
     }
 
     /// Statements about the session itself.
     async fn control(&mut self, statement: Translated) -> Result<(), BackendError> {
         match statement {
-            Translated::SetUser { names, query } => self.set_user(names, query).await,
             Translated::Begin { read_only, snapshot: _ } => {
                 self.commit().await?;
                 self.begin(read_only);
@@ -427,15 +285,24 @@ impl BackendSession for StoreSession {
         sql: &str,
         variables: &dyn Variables,
     ) -> Result<BackendReply, BackendError> {
-        self.settle().await;
+        self.settle().await?;
         self.begin_statement(variables);
         self.follow_autocommit(variables).await?;
-        let reply = self.dispatch(sql, variables).await;
-        // A statement that failed outside of a transaction must not keep the writer.
-        if self.transaction.is_none() {
-            self.held = None;
+        for _ in 0..STALE_MAX {
+            let reply = self.dispatch(sql, variables).await;
+            // Nothing but a transaction keeps the writer.
+            if !self.transaction.as_ref().is_some_and(|open| open.writes) {
+                self.held = None;
+            }
+            if let Some(reply) = reply.transpose() {
+                return reply;
+            }
         }
-        reply
+        Err(BackendError::new(
+            1412,
+            "HY000",
+            "Table definition has changed, please retry transaction",
+        ))
     }
 
     fn status(&self) -> BackendStatus {
@@ -451,25 +318,12 @@ impl BackendSession for StoreSession {
     }
 
     async fn reset(&mut self) -> Result<(), BackendError> {
-        self.settle().await;
+        // A transaction that is lost already needs no rollback.
+        let _ = self.settle().await;
         let rolled_back = self.rollback().await;
         self.variables.clear();
         self.autocommit = true;
         rolled_back
-    }
-}
-
-async fn wait_for_writer(
-    store: Arc<Store>,
-    killed: Arc<Notify>,
-    timeout: Duration,
-) -> Result<Held, BackendError> {
-    let writer = Arc::clone(&store.writer).lock_owned();
-    tokio::select! {
-        held = tokio::time::timeout(timeout, writer) => {
-            held.map(Held).map_err(|_| BackendError::lock_wait_timeout())
-        }
-        () = killed.notified() => Err(BackendError::interrupted()),
     }
 }
 
@@ -507,4 +361,6 @@ fn unexpected(statement: &Translated) -> BackendError {
     Fault::Internal(format!("{statement:?} is not run here")).into()
 }
 
+/// How often a SELECT is translated again because of a DDL statement in between.
+const STALE_MAX: u32 = 5;
 const READ_ONLY: &str = "Cannot execute statement in a READ ONLY transaction.";

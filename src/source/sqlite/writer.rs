@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use super::StoreConfig;
 use super::capture::Capture;
 use super::connection::Opened;
 use super::functions::{Counters, SessionState};
@@ -56,10 +57,14 @@ impl Writer {
     pub(super) fn new(
         opened: Opened,
         shared: Arc<Shared>,
-        retention: Retention,
-        statement_bytes_max: usize,
+        config: &StoreConfig,
     ) -> rusqlite::Result<Self> {
-        let capture = Capture::register(&opened.connection, statement_bytes_max)?;
+        let retention = Retention {
+            bytes_max: config.journal_bytes_max,
+            age_max: config.journal_age_max.as_secs(),
+        };
+        let (bytes_max, cell_bytes_max) = (config.statement_bytes_max, config.cell_bytes_max);
+        let capture = Capture::register(&opened.connection, bytes_max, cell_bytes_max)?;
         for live in shared.registry().lives() {
             capture.watch(&opened.connection, live.version, &live.schema)?;
         }
@@ -108,12 +113,12 @@ impl Writer {
         let Some(mut pending) = self.pending.take() else { return Ok(()) };
         let connection = &self.opened.connection;
         let now = now_seconds();
-        let wrote = pending.finish(connection, now)?;
-        if wrote {
-            journal::trim(connection, self.retention, now)?;
+        let entries = pending.finish(connection, now)?;
+        if entries > 0 {
+            journal::trim(connection, self.retention, entries, now)?;
         }
         connection.execute_batch("COMMIT")?;
-        if wrote {
+        if entries > 0 {
             self.shared.committed.send_replace(pending.sequence());
         }
         Ok(())
@@ -123,7 +128,7 @@ impl Writer {
     pub(super) fn next_number(&mut self) -> rusqlite::Result<()> {
         let now = now_seconds();
         if let Some(pending) = &mut self.pending
-            && pending.finish(&self.opened.connection, now)?
+            && pending.finish(&self.opened.connection, now)? > 0
         {
             *pending = Pending::new(pending.sequence() + 1, now);
         }
