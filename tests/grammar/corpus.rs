@@ -28,7 +28,7 @@ fn corpus_has_exact_results() {
                     case.expected
                 ));
             }
-            renewed.push(format!("{}\n{}\n", case.text, found.join("\n")));
+            renewed.push([vec![case.text], found].concat().join("\n") + "\n");
         }
         if std::env::var_os("UPDATE_EXPECTED").is_some() {
             fs::write(&file, renewed.join("\n")).unwrap();
@@ -112,7 +112,7 @@ pub(super) fn filter(text: &str) -> Result<String, FilterError> {
 }
 
 fn cases(written: &str) -> Vec<Case> {
-    let texts = written.split("\n\n").map(str::trim_end).filter(|text| !text.is_empty());
+    let texts = written.split("\n\n").map(|block| block.trim_matches('\n')).filter(|text| !text.is_empty());
     let case = |block: &str| {
         let (expected, text): (Vec<&str>, Vec<&str>) =
             block.lines().partition(|line| line.starts_with("--> ") || line.starts_with("--! "));

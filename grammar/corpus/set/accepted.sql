@@ -178,7 +178,6 @@ SET @x := 1
 SET @x = 'a', @y = @x, @`the z` = 3 + 4, @'q' = NULL
 --> SET @x = 'a', @y = @x, @`the z` = 3 + 4, @q = NULL
 
-
 SET x = -1
 --> SET @@x = -1
 

@@ -26,8 +26,6 @@ SELECT 1 /* ; */; SELECT 2 -- ;
 
 /* nothing */; -- nothing
 
-
-
 /*!40101 SET a = 1; */ SET b = 2
 --> /*!40101 SET a = 1; */ SET b = 2
 
