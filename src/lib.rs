@@ -1,8 +1,10 @@
 //! vstreamd: watch data change with nothing but a MySQL client.
 
+pub mod access;
 pub mod config;
 pub mod engine;
 pub mod event;
+pub mod frontend;
 pub mod plan;
 pub mod shutdown;
 pub mod source;

@@ -3,3 +3,4 @@
 mod grammar;
 mod harness;
 mod tidy;
+mod wire;

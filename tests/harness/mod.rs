@@ -1,6 +1,9 @@
 //! What several test modules need: real servers to compare with, and how long to run.
 
+pub mod door;
+pub mod raw;
 pub mod real;
+pub mod scripted;
 
 /// How many rounds a test runs: the first under `scripts/test fast` and a plain `cargo test`, the
 /// second in continuous integration, the third at night.

@@ -1,0 +1,130 @@
+//! What a client asks for in one packet. Pure: bytes in, [`Command`] out, whatever the bytes.
+
+use super::wire::Fields;
+
+/// One command of the protocol's command phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// The login is through; answer it, and enter the database that it named.
+    Login {
+        /// The database; empty for none.
+        database: String,
+    },
+    /// Statements as text.
+    Query(String),
+    /// Enter a database, as USE does.
+    InitDb(String),
+    /// Describe a table's columns; old clients complete names with it.
+    FieldList {
+        /// The table.
+        table: String,
+    },
+    /// Say that the server lives.
+    Ping,
+    /// One line about the server.
+    Statistics,
+    /// As KILL does.
+    ProcessKill(u32),
+    /// Forget the session, keep the login.
+    ResetConnection,
+    /// Allow or forbid several statements in one text.
+    SetOption {
+        /// Whether they are allowed.
+        multi_statements: bool,
+    },
+    /// Prepare a statement.
+    Prepare,
+    /// Close a prepared statement; nothing is answered.
+    Close,
+    /// The client is leaving.
+    Quit,
+    /// The text is not UTF-8.
+    NotUtf8,
+    /// Nothing that this door knows.
+    Unknown,
+}
+
+impl Command {
+    /// Reads a command's packet.
+    pub fn parse(payload: Vec<u8>) -> Self {
+        let Some(&code) = payload.first() else { return Self::Unknown };
+        let mut fields = Fields::new(payload.get(1..).unwrap_or_default());
+        match code {
+            QUIT => Self::Quit,
+            INIT_DB => text(payload).map_or(Self::NotUtf8, Self::InitDb),
+            QUERY => text(payload).map_or(Self::NotUtf8, Self::Query),
+            FIELD_LIST => match str::from_utf8(fields.zero_ended()) {
+                Ok(table) => Self::FieldList { table: table.to_owned() },
+                Err(_) => Self::NotUtf8,
+            },
+            STATISTICS => Self::Statistics,
+            PROCESS_KILL => fields.u32().map_or(Self::Unknown, Self::ProcessKill),
+            PING => Self::Ping,
+            STMT_PREPARE => Self::Prepare,
+            STMT_CLOSE => Self::Close,
+            SET_OPTION => match fields.u16() {
+                Some(0) => Self::SetOption { multi_statements: true },
+                Some(1) => Self::SetOption { multi_statements: false },
+                _ => Self::Unknown,
+            },
+            RESET_CONNECTION => Self::ResetConnection,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The name that SHOW PROCESSLIST shows.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Login { .. } => "Connect",
+            Self::Query(_) | Self::NotUtf8 | Self::Unknown => "Query",
+            Self::InitDb(_) => "Init DB",
+            Self::FieldList { .. } => "Field List",
+            Self::Ping => "Ping",
+            Self::Statistics => "Statistics",
+            Self::ProcessKill(_) => "Kill",
+            Self::ResetConnection => "Reset Connection",
+            Self::SetOption { .. } => "Set option",
+            Self::Prepare => "Prepare",
+            Self::Close => "Close stmt",
+            Self::Quit => "Quit",
+        }
+    }
+}
+
+/// The text behind the command's byte, without copying it.
+fn text(mut payload: Vec<u8>) -> Option<String> {
+    payload.remove(0);
+    String::from_utf8(payload).ok()
+}
+
+const QUIT: u8 = 0x01;
+const INIT_DB: u8 = 0x02;
+const QUERY: u8 = 0x03;
+const FIELD_LIST: u8 = 0x04;
+const STATISTICS: u8 = 0x09;
+const PROCESS_KILL: u8 = 0x0c;
+const PING: u8 = 0x0e;
+const STMT_PREPARE: u8 = 0x16;
+const STMT_CLOSE: u8 = 0x19;
+const SET_OPTION: u8 = 0x1b;
+const RESET_CONNECTION: u8 = 0x1f;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read() {
+        let check = |bytes: &[u8], expected| assert_eq!(Command::parse(bytes.to_vec()), expected);
+        check(b"\x03select 1", Command::Query("select 1".into()));
+        check(b"\x03\xff", Command::NotUtf8);
+        check(b"\x02ks", Command::InitDb("ks".into()));
+        check(b"\x04t\0%", Command::FieldList { table: "t".into() });
+        check(b"\x0c\x01\0\0\0", Command::ProcessKill(1));
+        check(b"\x0c\x01", Command::Unknown);
+        check(b"\x1b\x01\0", Command::SetOption { multi_statements: false });
+        check(b"\x1b\x02\0", Command::Unknown);
+        check(b"", Command::Unknown);
+        check(b"\x11user\0", Command::Unknown);
+    }
+}

@@ -1,0 +1,300 @@
+//! The MySQL door: accepts connections, and runs each as one task until it ends.
+//!
+//! A connection is greeted and logged in on our own link, then its commands go one by one through
+//! opensrv (fenced in [`opensrv`]) to its [`client::Client`]. Every queue, packet and wait here has a
+//! bound in [`DoorConfig`] or a named constant.
+
+mod auth;
+mod charsets;
+mod client;
+mod columns;
+mod command;
+mod connect;
+mod constant;
+mod error;
+mod link;
+mod opensrv;
+mod registry;
+mod resultset;
+mod session;
+mod show;
+mod stream;
+mod variables;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tracing::{Instrument, debug, info, info_span, warn};
+
+pub use auth::{Account, Accounts, VerifierError};
+pub use session::Keyspace;
+
+use crate::access::Access;
+use crate::engine::Engine;
+use crate::shutdown::Shutdown;
+use crate::source::Backend;
+use crate::telemetry;
+use client::Client;
+use command::Command;
+use error::Failure;
+use link::Link;
+use registry::{End, Limits, Registry, Seat};
+
+/// The door's bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorConfig {
+    /// Connections at once; one more is refused with error 1040.
+    pub connections_max: usize,
+    /// Connections at once that have not logged in.
+    pub logins_max: usize,
+    /// Of these, from one address.
+    pub logins_per_address_max: usize,
+    /// How long a client may take to log in.
+    pub login_timeout: Duration,
+    /// How long a client may send nothing between commands.
+    pub idle_timeout: Duration,
+    /// Bytes of one packet from a client that has logged in.
+    pub packet_bytes_max: usize,
+    /// How long connections get to end at shutdown.
+    pub drain_timeout: Duration,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            logins_max: 1_000,
+            logins_per_address_max: 500,
+            login_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(28_800),
+            packet_bytes_max: 64 << 20,
+            drain_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the door opens to.
+pub struct Behind {
+    /// Makes change streams.
+    pub engine: Engine,
+    /// Runs ordinary statements.
+    pub backend: Arc<dyn Backend>,
+    /// What clients can USE.
+    pub keyspaces: Vec<Keyspace>,
+    /// Who may log in.
+    pub accounts: Accounts,
+    /// Who may do what.
+    pub access: Access,
+}
+
+/// The MySQL door, not open yet.
+pub struct Door {
+    shared: Arc<Shared>,
+}
+
+/// What all connections of a door share.
+struct Shared {
+    config: DoorConfig,
+    engine: Engine,
+    backend: Arc<dyn Backend>,
+    keyspaces: Arc<[Keyspace]>,
+    accounts: Accounts,
+    access: Access,
+    registry: Arc<Registry>,
+}
+
+impl Door {
+    /// A door to these parts. Fails only where the system gives no random bytes.
+    pub fn new(config: DoorConfig, behind: Behind) -> io::Result<Self> {
+        let mut node = [0; 2];
+        getrandom::fill(&mut node)?;
+        let limits = Limits {
+            connections_max: config.connections_max,
+            logins_max: config.logins_max,
+            logins_per_address_max: config.logins_per_address_max,
+        };
+        let registry = Registry::new(u16::from_le_bytes(node), limits);
+        let Behind { engine, backend, keyspaces, accounts, access } = behind;
+        let keyspaces = keyspaces.into();
+        let shared = Shared { config, engine, backend, keyspaces, accounts, access, registry };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Accepts connections until shutdown; then ends them all, and waits for them a bounded time.
+    pub async fn serve(self, listener: TcpListener, mut shutdown: Shutdown) {
+        let (running, mut ended) = mpsc::channel::<()>(1);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((socket, peer)) => self.admit(socket, peer, running.clone()),
+                Err(error) => {
+                    warn!(error = %error, "accepting a connection failed; will retry");
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                }
+            }
+        }
+        drop((listener, running));
+        let registry = &self.shared.registry;
+        registry.end_all();
+        let deadline = self.shared.config.drain_timeout;
+        if tokio::time::timeout(deadline, ended.recv()).await.is_err() {
+            info!(connections = registry.connections(), "connections did not end in time");
+        }
+    }
+
+    /// Gives a connection its task, or the reason why it gets none.
+    fn admit(&self, socket: TcpStream, peer: SocketAddr, running: mpsc::Sender<()>) {
+        let stranger = matches!(self.shared.accounts, Accounts::Anybody) && !peer.ip().is_loopback();
+        if stranger {
+            let text =
+                format!("Host '{}' is not allowed to connect to this MySQL server", peer.ip());
+            return refuse(&socket, &error::HOST_NOT_ALLOWED.with(text));
+        }
+        let Some(seat) = self.shared.registry.arrive(peer) else {
+            return refuse(&socket, &error::TOO_MANY_CONNECTIONS.with("Too many connections"));
+        };
+        let span = info_span!("connection", id = seat.id().0, %peer, user = tracing::field::Empty);
+        let connection = connection(Arc::clone(&self.shared), socket, seat);
+        let task = async move {
+            connection.await;
+            drop(running);
+        };
+        telemetry::spawn("mysql connection", task.instrument(span));
+    }
+}
+
+/// Tells a client that is not even greeted why. Its socket is fresh, so one short packet fits; and if
+/// not, the client sees the connection close.
+fn refuse(socket: &TcpStream, failure: &Failure) {
+    let mut packet = vec![0; 4];
+    wire::push_early_failure(&mut packet, failure);
+    packet[0] = u8::try_from(packet.len() - 4).unwrap_or(u8::MAX);
+    let _ = socket.try_write(&packet);
+}
+
+/// One connection's life.
+async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
+    if let Err(error) = prepare(&socket) {
+        return debug!(error = %error, "the connection ended at once");
+    }
+    let mut link = Link::new(socket, LOGIN_BYTES_MAX);
+    let login = match log_in(&shared, &mut link, &seat).await {
+        Some(login) => login,
+        None => return,
+    };
+    tracing::Span::current().record("user", login.user.as_str());
+    seat.logged_in(&login.user);
+    link.allow(shared.config.packet_bytes_max);
+    let seat = Arc::new(seat);
+    let idle_timeout = shared.config.idle_timeout;
+    let client = Client::new(shared, Arc::clone(&seat), &login);
+    let command = Command::Login { database: login.database };
+    let next = move |link| {
+        let seat = Arc::clone(&seat);
+        Box::pin(next_command(link, seat, idle_timeout)) as opensrv::NextCommand<Link>
+    };
+    match opensrv::run(client, link, command, next).await {
+        Ok(()) => debug!("the client left"),
+        Err(error) => debug!(error = %error, "the connection ended"),
+    }
+}
+
+/// Lets the client prove who it is, in a bounded time. `None` once it has been refused.
+async fn log_in(shared: &Shared, link: &mut Link, seat: &Seat) -> Option<connect::Login> {
+    let salt = match auth::salt() {
+        Ok(salt) => salt,
+        Err(error) => {
+            warn!(error = %error, "the system gave no random bytes; a connection was refused");
+            return None;
+        }
+    };
+    let login = connect::login(link, seat.id(), &salt, &shared.accounts);
+    let outcome = tokio::select! {
+        biased;
+        _ = seat.ended().fired() => return None,
+        outcome = tokio::time::timeout(shared.config.login_timeout, login) => outcome,
+    };
+    let Ok(outcome) = outcome else {
+        debug!("the login took too long");
+        return None;
+    };
+    match outcome {
+        Ok(login) => Some(login),
+        Err(error) => {
+            debug!(error = %error, "login refused");
+            if let Some(failure) = error.failure(&seat.peer().ip().to_string()) {
+                let refused = connect::refuse(link, &failure);
+                let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refused).await;
+            }
+            None
+        }
+    }
+}
+
+/// Waits for the client's next command; `None` where the connection ends in order.
+async fn next_command(
+    mut link: Link,
+    seat: Arc<Seat>,
+    idle_timeout: Duration,
+) -> io::Result<Option<(Link, Command)>> {
+    link.restart();
+    let packet = tokio::select! {
+        biased;
+        end = seat.ended().fired() => {
+            if end == End::Shutdown {
+                say_goodbye(&mut link, &error::of_end(end)).await;
+            }
+            return Ok(None);
+        }
+        packet = tokio::time::timeout(idle_timeout, link.packet()) => packet,
+    };
+    let Ok(packet) = packet else {
+        say_goodbye(&mut link, &error::IDLE.with("The client was disconnected by the server \
+            because of inactivity")).await;
+        return Ok(None);
+    };
+    match packet {
+        Ok(Some(payload)) => match Command::parse(payload) {
+            Command::Quit => Ok(None),
+            command => Ok(Some((link, command))),
+        },
+        Ok(None) => Ok(None),
+        Err(error) => {
+            if let Some(failure) = error::of_link(&error) {
+                say_goodbye(&mut link, &failure).await;
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// The last packet of a connection, if the client takes it in time.
+async fn say_goodbye(link: &mut Link, failure: &Failure) {
+    let refused = connect::refuse(link, failure);
+    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, refused).await;
+}
+
+/// Rows leave at once, and a peer that vanished is noticed.
+fn prepare(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_TIME);
+    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// Bytes of one packet before the login is through.
+const LOGIN_BYTES_MAX: usize = 64 * 1024;
+/// A pause after a failed accept: most often there are no descriptors left.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+/// How long a client that is turned away may take to read why.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Silence after which the kernel asks whether the peer is there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);

@@ -1,0 +1,405 @@
+//! What each statement means for one client: a session decides, and does no I/O.
+//!
+//! [`Session::decide`] turns a parsed statement into a [`Reply`]: an answer, or who is to give it.
+//! Whoever runs the reply tells the session what came of it.
+
+use std::sync::Arc;
+
+use super::constant::evaluate;
+use super::error::{self, Failure};
+use super::registry::ConnectionId;
+use super::resultset::Table;
+use super::show;
+use super::variables::{SERVER_VERSION, Variables};
+use crate::event::{Position, ShardName, Start, TableName};
+use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
+use crate::sql;
+use crate::sql::set::{Access, Assignment, Isolation, SetValue};
+use crate::sql::show::{List, Show};
+use crate::sql::sqlite::Value;
+use crate::sql::target::Destination;
+use crate::sql::vstream::{Item, Vstream};
+use crate::sql::{Command, CommandKind, Statement, Target};
+
+/// A keyspace that clients can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyspace {
+    /// Its name.
+    pub name: String,
+    /// Its shards, in key order.
+    pub shards: Vec<ShardName>,
+}
+
+/// What happens next for a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// It is done.
+    Ok,
+    /// These rows.
+    Rows(Table),
+    /// A change stream's rows.
+    Stream(Box<Stream>),
+    /// What the engine would do with this request.
+    Explain(Box<StreamRequest>),
+    /// Whatever the backend answers.
+    Backend {
+        /// The statement.
+        text: String,
+        /// How many rows of it are sent.
+        limit: Option<u64>,
+    },
+    /// The backend's session must commit by itself, or not; nothing else is answered.
+    Autocommit(bool),
+    /// Another statement, with these variables while it runs.
+    Under(Box<Variables>, Box<Reply>),
+    /// What is connected.
+    Processlist {
+        /// With whole statements.
+        full: bool,
+    },
+    /// What streams.
+    Vstreams(Option<sql::show::Filter>),
+    /// How the server does.
+    Status(Option<sql::show::Filter>),
+    /// End a connection, or the statement that it runs.
+    Kill {
+        /// Whose.
+        id: ConnectionId,
+        /// Only the statement.
+        query: bool,
+    },
+}
+
+/// A VSTREAM, decided.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// What the engine is asked for.
+    pub request: StreamRequest,
+    /// The table whose changes are shown.
+    pub table: TableName,
+    /// What follows `op` in each row.
+    pub items: Vec<Item>,
+}
+
+/// One client's state between statements.
+#[derive(Debug)]
+pub struct Session {
+    id: ConnectionId,
+    user: String,
+    host: String,
+    keyspaces: Arc<[Keyspace]>,
+    target: Option<Target>,
+    variables: Variables,
+    last_failure: Option<Failure>,
+}
+
+impl Session {
+    /// A session as it is after login.
+    pub fn new(id: ConnectionId, user: &str, host: &str, keyspaces: Arc<[Keyspace]>) -> Self {
+        Self {
+            id,
+            user: user.to_owned(),
+            host: host.to_owned(),
+            keyspaces,
+            target: None,
+            variables: Variables::default(),
+            last_failure: None,
+        }
+    }
+
+    /// Who logged in.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The current keyspace.
+    pub fn database(&self) -> Option<&str> {
+        self.target.as_ref().map(|target| target.keyspace.as_str())
+    }
+
+    /// What the session's variables hold.
+    pub const fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Takes variables over for a while; gives back what they were.
+    pub fn replace_variables(&mut self, variables: Variables) -> Variables {
+        std::mem::replace(&mut self.variables, variables)
+    }
+
+    /// Forgets everything but the login, as COM_RESET_CONNECTION does; the keyspace stays.
+    pub fn reset(&mut self) {
+        self.variables = Variables::default();
+        self.last_failure = None;
+    }
+
+    /// Keeps what SHOW WARNINGS shows after a statement.
+    pub fn note(&mut self, failure: Option<Failure>) {
+        self.last_failure = failure;
+    }
+
+    /// What a statement means.
+    pub fn decide(&mut self, statement: Statement) -> Result<Reply, Failure> {
+        match statement {
+            Statement::Vstream(vstream) => {
+                self.require_olap()?;
+                Ok(Reply::Stream(Box::new(self.stream(vstream)?)))
+            }
+            Statement::Explain(vstream) => {
+                Ok(Reply::Explain(Box::new(self.stream(vstream)?.request)))
+            }
+            Statement::Set(assignments) => self.set(&assignments),
+            Statement::SetFor { assignments, statement } => {
+                let mut variables = self.variables.clone();
+                assign_all(&mut variables, &assignments)?;
+                std::mem::swap(&mut self.variables, &mut variables);
+                let reply = self.decide(*statement);
+                std::mem::swap(&mut self.variables, &mut variables);
+                Ok(Reply::Under(Box::new(variables), Box::new(reply?)))
+            }
+            Statement::Use(target) => self.enter(target),
+            Statement::Kill(kill) => match u32::try_from(kill.connection) {
+                Ok(id) => Ok(Reply::Kill { id: ConnectionId(id), query: kill.query }),
+                Err(_) => Err(no_such_thread(kill.connection)),
+            },
+            Statement::Show(show) => self.show(show),
+            Statement::Backend(command) => self.backend(command),
+        }
+    }
+
+    /// Enters a keyspace by its plain name or target, as COM_INIT_DB does.
+    pub fn init_db(&mut self, name: &str) -> Result<(), Failure> {
+        let target = Target::parse(name).map_err(|error| error::of_target(&error))?;
+        self.enter(target).map(|_| ())
+    }
+
+    fn enter(&mut self, mut target: Target) -> Result<Reply, Failure> {
+        if target.keyspace.is_empty() {
+            target.keyspace = self.database().ok_or_else(no_database)?.to_owned();
+        }
+        self.keyspace(&target.keyspace)?;
+        self.target = Some(target);
+        Ok(Reply::Ok)
+    }
+
+    fn keyspace(&self, name: &str) -> Result<&Keyspace, Failure> {
+        self.keyspaces.iter().find(|keyspace| keyspace.name == name).ok_or_else(|| {
+            error::UNKNOWN_DATABASE.with(format!("Unknown database '{name}'"))
+        })
+    }
+
+    fn require_olap(&self) -> Result<(), Failure> {
+        if self.variables.text("workload") == "OLAP" {
+            return Ok(());
+        }
+        Err(error::UNKNOWN
+            .with("VSTREAM needs WORKLOAD = OLAP; run SET WORKLOAD = 'OLAP' first"))
+    }
+
+    fn stream(&self, vstream: Vstream) -> Result<Stream, Failure> {
+        let name = match &vstream.table.keyspace {
+            Some(keyspace) => keyspace.as_str(),
+            None => self.database().ok_or_else(no_database)?,
+        };
+        let keyspace = self.keyspace(name)?;
+        // The target holds for its own keyspace; another one is meant as a whole.
+        let target = self.target.as_ref().filter(|target| target.keyspace == name);
+        if let Some(kind) = target.and_then(|target| target.tablet_type)
+            && kind != sql::target::TabletType::Primary
+        {
+            return Err(error::UNKNOWN.with(format!(
+                "vstream is supported only for primary tablet type, current type: {}",
+                kind.word().to_ascii_uppercase()
+            )));
+        }
+        let shards = shards_of(keyspace, target.and_then(|target| target.shard.as_ref()))?;
+        let position = match &vstream.start {
+            sql::vstream::Start::Copy => Position::starting(&Start::Copy, &shards),
+            sql::vstream::Start::Now => Position::starting(&Start::Now, &shards),
+            sql::vstream::Start::After(text) => Position::parse_start(text, &shards)
+                .map_err(|error| error::of_position(&error))?,
+        };
+        let rule = Rule::select(vstream.select());
+        let table = TableName::new(name, &vstream.table.name);
+        let request = StreamRequest {
+            position,
+            tablet_type: TabletType::Primary,
+            filter: Filter { rules: vec![rule] },
+            flags: Flags::default(),
+            limit: self.limit(vstream.limit),
+        };
+        Ok(Stream { request, table, items: vstream.items })
+    }
+
+    /// The smaller of LIMIT and SQL_SELECT_LIMIT.
+    fn limit(&self, limit: Option<u64>) -> Option<u64> {
+        let session = self.variables.text("sql_select_limit").parse().unwrap_or(u64::MAX);
+        Some(limit.unwrap_or(u64::MAX).min(session)).filter(|limit| *limit != u64::MAX)
+    }
+
+    fn set(&mut self, assignments: &[Assignment]) -> Result<Reply, Failure> {
+        let mut variables = self.variables.clone();
+        assign_all(&mut variables, assignments)?;
+        let before = std::mem::replace(&mut self.variables, variables);
+        let autocommit = self.variables.is_on("autocommit");
+        // The backend is told even of what it knows: setting autocommit commits.
+        let named = assignments.iter().any(
+            |item| matches!(item, Assignment::Variable { name, .. } if name == "autocommit"),
+        );
+        if named || autocommit != before.is_on("autocommit") {
+            return Ok(Reply::Autocommit(autocommit));
+        }
+        Ok(Reply::Ok)
+    }
+
+    fn backend(&self, command: Command) -> Result<Reply, Failure> {
+        let Command { kind, text } = command;
+        // mysql 9 probes for dollar quotes with this and takes any answer but an error amiss.
+        if text.contains("$$") {
+            return Err(error::PARSE.with(
+                "You have an error in your SQL syntax; check the manual that corresponds to your \
+                 MySQL server version for the right syntax to use near '$$'",
+            ));
+        }
+        // SQL_SELECT_LIMIT holds for a SELECT that has no LIMIT of its own.
+        let own = text.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("limit"));
+        let limit = if kind == CommandKind::Select && !own { self.limit(None) } else { None };
+        Ok(Reply::Backend { text, limit })
+    }
+
+    fn show(&mut self, show: Show) -> Result<Reply, Failure> {
+        let table = match show {
+            Show::Processlist { full } => return Ok(Reply::Processlist { full }),
+            Show::List { list: List::Vstreams, filter } => return Ok(Reply::Vstreams(filter)),
+            Show::Status { filter, .. } => return Ok(Reply::Status(filter)),
+            Show::Databases(filter) => {
+                let names = self.keyspaces.iter().map(|keyspace| keyspace.name.as_str());
+                show::databases(names, filter.as_ref())?
+            }
+            Show::Keyspaces(filter) => {
+                let names = self.keyspaces.iter().map(|keyspace| keyspace.name.as_str());
+                show::databases(names, filter.as_ref())?
+            }
+            Show::List { list: List::VitessShards, filter } => {
+                let shards = self.keyspaces.iter().flat_map(|keyspace| &keyspace.shards);
+                show::shards(shards, filter.as_ref())?
+            }
+            Show::List { list: List::VitessTarget, .. } => show::target(self.target.as_ref()),
+            Show::Variables { filter, .. } => show::variables(&self.variables, filter.as_ref())?,
+            Show::Diagnostics { errors: _, offset, limit } => {
+                show::diagnostics(self.last_failure.as_ref(), offset, limit)
+            }
+            Show::DiagnosticsCount { .. } => {
+                show::count("@@session.warning_count", self.last_failure.is_some())
+            }
+            Show::Grants(None) => show::grants(&self.user),
+            Show::Tables { .. }
+            | Show::Columns { .. }
+            | Show::Index { .. }
+            | Show::TableStatus { .. }
+            | Show::CreateTable(_)
+            | Show::CreateDatabase(_)
+            | Show::List { .. }
+            | Show::Routines { .. } => {
+                return Ok(Reply::Backend { text: show.to_string(), limit: None });
+            },
+            Show::Grants(Some(_)) | Show::VgtidExecuted { .. } | Show::GtidExecuted { .. } => {
+                return Err(error::NOT_SUPPORTED
+                    .with(format!("this version of vstreamd doesn't yet support '{show}'")));
+            }
+        };
+        Ok(Reply::Rows(table))
+    }
+}
+
+/// What a session's statements can ask a session for.
+impl sql::sqlite::Variables for Session {
+    fn system(&self, name: &str) -> Option<Value> {
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        match name {
+            "version" => text(SERVER_VERSION),
+            "database" => Some(self.database().map_or(Value::Null, |name| Value::Text(name.into()))),
+            "connection_id" | "pseudo_thread_id" => Some(Value::Int(i64::from(self.id.0))),
+            "user" => text(&format!("{}@{}", self.user, self.host)),
+            "warning_count" | "error_count" => {
+                Some(Value::Int(i64::from(self.last_failure.is_some())))
+            }
+            name => self.variables.system(name).ok(),
+        }
+    }
+
+    fn user(&self, name: &str) -> Option<Value> {
+        Some(self.variables.user(name))
+    }
+}
+
+/// What KILL says about an id that nobody has.
+pub fn no_such_thread(id: u64) -> Failure {
+    error::NO_SUCH_THREAD.with(format!("Unknown thread id: {id}"))
+}
+
+fn no_database() -> Failure {
+    error::NO_DATABASE.with("No database selected")
+}
+
+fn shards_of(keyspace: &Keyspace, wanted: Option<&Destination>) -> Result<Vec<ShardName>, Failure> {
+    let matches = |shard: &ShardName| match wanted {
+        None => true,
+        Some(Destination::Shard(name)) => *shard.shard == **name,
+        Some(Destination::KeyRange { start, end }) => *shard.shard == *format!("{start}-{end}"),
+        Some(Destination::KeyspaceId(_)) => false,
+    };
+    let shards: Vec<_> = keyspace.shards.iter().filter(|shard| matches(shard)).cloned().collect();
+    if shards.is_empty() {
+        return Err(error::UNKNOWN.with(format!("no such shard in keyspace {}", keyspace.name)));
+    }
+    Ok(shards)
+}
+
+/// Applies all assignments in order, or none: the caller throws a half-set copy away.
+fn assign_all(variables: &mut Variables, assignments: &[Assignment]) -> Result<(), Failure> {
+    for assignment in assignments {
+        assign(variables, assignment)?;
+    }
+    Ok(())
+}
+
+fn assign(variables: &mut Variables, assignment: &Assignment) -> Result<(), Failure> {
+    match assignment {
+        Assignment::Variable { scope, name, value } => {
+            let value = match value {
+                SetValue::Default => None,
+                SetValue::Expr(expr) => Some(evaluate(expr, variables)?),
+            };
+            variables.assign(*scope, name, value)
+        }
+        Assignment::UserVariable { name, value } => {
+            let value = evaluate(value, variables)?;
+            variables.set_user(name, value)
+        }
+        Assignment::Names { charset, collation } => {
+            let charset = charset.as_deref().unwrap_or("utf8mb4");
+            variables.set_names(charset, collation.as_deref())
+        }
+        Assignment::CharacterSet { charset } => {
+            variables.set_character_set(charset.as_deref().unwrap_or("utf8mb4"))
+        }
+        // Without a scope only the next transaction is meant; the store's are serializable anyway.
+        Assignment::Transaction { scope, isolation, access } => {
+            let Some(scope) = *scope else { return Ok(()) };
+            if let Some(isolation) = isolation {
+                let word = isolation_value(*isolation);
+                variables.assign(Some(scope), "transaction_isolation", Some(word))?;
+            }
+            if let Some(access) = access {
+                let read_only = Value::Int(i64::from(*access == Access::ReadOnly));
+                variables.assign(Some(scope), "transaction_read_only", Some(read_only))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn isolation_value(isolation: Isolation) -> Value {
+    Value::Text(isolation.word().replace(' ', "-"))
+}

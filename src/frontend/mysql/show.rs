@@ -1,0 +1,361 @@
+//! The rows of SHOW statements that the door answers by itself, and which of them a filter keeps.
+//!
+//! Pure: what is shown is handed in.
+
+use super::constant::of_literal;
+use super::error::{self, Failure};
+use super::registry::Process;
+use super::resultset::Table;
+use super::variables::{Variables, printed};
+use crate::engine::{Explained, StreamStatus};
+use crate::event::ShardName;
+use crate::sql::Target;
+use crate::sql::expr::{BinaryOp, Expr, UnaryOp};
+use crate::sql::show::Filter;
+
+/// SHOW DATABASES and SHOW KEYSPACES.
+pub fn databases<'a>(
+    names: impl Iterator<Item = &'a str>,
+    filter: Option<&Filter>,
+) -> Result<Table, Failure> {
+    let mut table = Table::of_texts(&[("Database", 64)]);
+    table.rows = names.map(|name| vec![Some(name.to_owned())]).collect();
+    keep(table, filter)
+}
+
+/// SHOW VITESS_SHARDS.
+pub fn shards<'a>(
+    shards: impl Iterator<Item = &'a ShardName>,
+    filter: Option<&Filter>,
+) -> Result<Table, Failure> {
+    let mut table = Table::of_texts(&[("Shards", 128)]);
+    table.rows = shards.map(|shard| vec![Some(shard.to_string())]).collect();
+    keep(table, filter)
+}
+
+/// SHOW VITESS_TARGET.
+pub fn target(target: Option<&Target>) -> Table {
+    let mut table = Table::of_texts(&[("Target", 128)]);
+    table.rows = vec![vec![Some(target.map(ToString::to_string).unwrap_or_default())]];
+    table
+}
+
+/// SHOW VARIABLES.
+pub fn variables(variables: &Variables, filter: Option<&Filter>) -> Result<Table, Failure> {
+    let rows = variables.all().map(|(name, value)| vec![Some(name.to_owned()), Some(value)]);
+    let table = Table { rows: rows.collect(), ..name_and_value() };
+    keep(table, filter)
+}
+
+/// SHOW STATUS.
+pub fn status(
+    entries: &[(&str, u64)],
+    filter: Option<&Filter>,
+) -> Result<Table, Failure> {
+    let rows = entries
+        .iter()
+        .map(|(name, value)| vec![Some((*name).to_owned()), Some(value.to_string())]);
+    let table = Table { rows: rows.collect(), ..name_and_value() };
+    keep(table, filter)
+}
+
+/// SHOW WARNINGS and SHOW ERRORS.
+pub fn diagnostics(failure: Option<&Failure>, offset: u64, limit: Option<u64>) -> Table {
+    let mut table = Table::of_texts(&[("Level", 7), ("Code", 4), ("Message", 512)]);
+    let row = |failure: &Failure| {
+        vec![Some("Error".to_owned()), Some(failure.code.to_string()), Some(failure.text.clone())]
+    };
+    table.rows = failure.map(row).into_iter().collect();
+    if offset > 0 || limit == Some(0) {
+        table.rows.clear();
+    }
+    table
+}
+
+/// SHOW COUNT(*) WARNINGS and SHOW COUNT(*) ERRORS.
+pub fn count(name: &str, any: bool) -> Table {
+    let mut table = Table::of_texts(&[(name, 21)]);
+    table.rows = vec![vec![Some(u8::from(any).to_string())]];
+    table
+}
+
+/// SHOW GRANTS: every user may do everything.
+pub fn grants(user: &str) -> Table {
+    let mut table = Table::of_texts(&[(&format!("Grants for {user}@%"), 1024)]);
+    table.rows = vec![vec![Some(format!("GRANT ALL PRIVILEGES ON *.* TO `{user}`@`%`"))]];
+    table
+}
+
+/// SHOW PROCESSLIST.
+pub fn processlist(processes: &[Process], full: bool) -> Table {
+    let mut table = Table::of_texts(&[
+        ("Id", 21),
+        ("User", 32),
+        ("Host", 64),
+        ("db", 64),
+        ("Command", 16),
+        ("Time", 7),
+        ("State", 64),
+        ("Info", 100),
+    ]);
+    let row = |process: &Process| {
+        let info = process.info.as_ref().map(|info| match full {
+            true => info.to_string(),
+            false => info.chars().take(INFO_CHARACTERS).collect(),
+        });
+        vec![
+            Some(process.id.0.to_string()),
+            Some(process.user.clone()),
+            Some(process.peer.to_string()),
+            process.database.clone(),
+            Some(process.command.to_owned()),
+            Some(process.since.elapsed().as_secs().to_string()),
+            Some(process.state.to_owned()),
+            info,
+        ]
+    };
+    table.rows = processes.iter().map(row).collect();
+    table
+}
+
+/// SHOW VSTREAMS.
+pub fn vstreams(streams: &[StreamStatus], filter: Option<&Filter>) -> Result<Table, Failure> {
+    let mut table = Table::of_texts(&[
+        ("Id", 20),
+        ("Shard", 128),
+        ("Tablet", 128),
+        ("Phase", 16),
+        ("Position", 1024),
+        ("Lag", 20),
+        ("Waiting", 32),
+    ]);
+    let row = |stream: &StreamStatus| {
+        let waiting = if stream.waiting_for_reader { "catch-up reader" } else { "" };
+        vec![
+            Some(stream.id.to_string()),
+            Some(stream.shard.to_string()),
+            Some(stream.tablet.to_string()),
+            Some(stream.phase.to_owned()),
+            Some(stream.position.clone()),
+            stream.lag.map(|lag| lag.to_string()),
+            Some(waiting.to_owned()),
+        ]
+    };
+    table.rows = streams.iter().map(row).collect();
+    keep(table, filter)
+}
+
+/// EXPLAIN VSTREAM.
+pub fn explained(entries: &[Explained]) -> Table {
+    let mut table = Table::of_texts(&[
+        ("Shard", 128),
+        ("Tablet", 128),
+        ("Start", 1024),
+        ("Table", 128),
+        ("Rule", 1024),
+        ("Projection", 1024),
+        ("Predicate", 1024),
+    ]);
+    let row = |entry: &Explained| {
+        vec![
+            Some(entry.shard.to_string()),
+            Some(entry.tablet.clone()),
+            Some(entry.start.clone()),
+            Some(entry.table.to_string()),
+            Some(entry.rule.clone()),
+            Some(entry.projection.clone()),
+            Some(entry.predicate.clone()),
+        ]
+    };
+    table.rows = entries.iter().map(row).collect();
+    table
+}
+
+fn name_and_value() -> Table {
+    Table::of_texts(&[("Variable_name", 64), ("Value", 1024)])
+}
+
+/// The rows that the filter keeps.
+fn keep(mut table: Table, filter: Option<&Filter>) -> Result<Table, Failure> {
+    let mut kept = Vec::new();
+    for row in std::mem::take(&mut table.rows) {
+        let keeps = match filter {
+            None => true,
+            Some(Filter::Like(pattern)) => {
+                row.first().and_then(Option::as_deref).is_some_and(|cell| like(cell, pattern))
+            }
+            Some(Filter::Where(condition)) => holds(condition, &table, &row)? == Some(true),
+        };
+        if keeps {
+            kept.push(row);
+        }
+    }
+    table.rows = kept;
+    Ok(table)
+}
+
+/// Whether a row meets a condition; `None` where a NULL leaves it open.
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other expressions are refused alike")]
+fn holds(
+    condition: &Expr,
+    table: &Table,
+    row: &[Option<String>],
+) -> Result<Option<bool>, Failure> {
+    let text = |expr: &Expr| value(expr, table, row);
+    Ok(match condition {
+        Expr::And(terms) => fold(terms, table, row, false)?,
+        Expr::Or(terms) => fold(terms, table, row, true)?,
+        Expr::Unary { op: UnaryOp::Not, operand } => holds(operand, table, row)?.map(|held| !held),
+        Expr::Binary { op: BinaryOp::Eq, left, right } => equal(&text(left)?, &text(right)?),
+        Expr::Binary { op: BinaryOp::NotEq, left, right } => {
+            equal(&text(left)?, &text(right)?).map(|same| !same)
+        }
+        Expr::Like { operand, pattern, negated, escape: Some('\\') } => {
+            match (text(operand)?, text(pattern)?) {
+                (Some(cell), Some(pattern)) => Some(like(&cell, &pattern) != *negated),
+                _ => None,
+            }
+        }
+        Expr::In { operand, list, negated } => {
+            let cell = text(operand)?;
+            let mut found = Some(false);
+            for item in list {
+                found = match (found, equal(&cell, &text(item)?)) {
+                    (Some(true), _) | (_, Some(true)) => Some(true),
+                    (None, _) | (_, None) => None,
+                    (Some(false), Some(false)) => Some(false),
+                };
+            }
+            found.map(|found| found != *negated)
+        }
+        other => return Err(refused(other)),
+    })
+}
+
+/// OR, which one true term decides, or AND, which one false term decides.
+fn fold(
+    terms: &[Expr],
+    table: &Table,
+    row: &[Option<String>],
+    decides: bool,
+) -> Result<Option<bool>, Failure> {
+    let mut outcome = Some(!decides);
+    for term in terms {
+        match holds(term, table, row)? {
+            Some(held) if held == decides => return Ok(Some(decides)),
+            Some(_) => {}
+            None => outcome = None,
+        }
+    }
+    Ok(outcome)
+}
+
+#[allow(clippy::wildcard_enum_match_arm, reason = "all other expressions are refused alike")]
+fn value(expr: &Expr, table: &Table, row: &[Option<String>]) -> Result<Option<String>, Failure> {
+    match expr {
+        Expr::Literal(literal) => Ok(Some(printed(&of_literal(literal)))),
+        Expr::Column(column) => {
+            let index = table
+                .columns
+                .iter()
+                .position(|known| known.name.eq_ignore_ascii_case(&column.name))
+                .ok_or_else(|| {
+                    error::UNKNOWN_COLUMN
+                        .with(format!("Unknown column '{}' in 'where clause'", column.name))
+                })?;
+            Ok(row.get(index).cloned().flatten())
+        }
+        other => Err(refused(other)),
+    }
+}
+
+fn equal(left: &Option<String>, right: &Option<String>) -> Option<bool> {
+    Some(left.as_ref()?.to_lowercase() == right.as_ref()?.to_lowercase())
+}
+
+/// LIKE without regard to case: `%` any text, `_` any character, `\` takes the next one as it is.
+fn like(text: &str, pattern: &str) -> bool {
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    // One star to fall back to is enough: an earlier one never helps where a later one fails.
+    let (mut at, mut in_pattern) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(in_pattern), text.get(at)) {
+            (Some('%'), _) => {
+                in_pattern += 1;
+                star = Some((in_pattern, at));
+                continue;
+            }
+            (Some('_'), Some(_)) => {
+                (at, in_pattern) = (at + 1, in_pattern + 1);
+                continue;
+            }
+            (Some('\\'), Some(char)) if pattern.get(in_pattern + 1) == Some(char) => {
+                (at, in_pattern) = (at + 1, in_pattern + 2);
+                continue;
+            }
+            (Some(wanted), Some(char)) if wanted == char => {
+                (at, in_pattern) = (at + 1, in_pattern + 1);
+                continue;
+            }
+            (None, None) => return true,
+            _ => {}
+        }
+        match &mut star {
+            Some((behind, from)) if *from < text.len() => {
+                *from += 1;
+                (in_pattern, at) = (*behind, *from);
+            }
+            _ => return false,
+        }
+    }
+}
+
+fn refused(expr: &Expr) -> Failure {
+    error::NOT_SUPPORTED
+        .with(format!("this version of vstreamd doesn't yet support '{expr}' in SHOW"))
+}
+
+/// Characters of a statement in SHOW PROCESSLIST without FULL.
+const INFO_CHARACTERS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        let check = |text, pattern, expected| {
+            assert_eq!(like(text, pattern), expected, "{text} like {pattern}");
+        };
+        check("sql_mode", "SQL%", true);
+        check("sql_mode", "sql_mode", true);
+        check("sqlxmode", r"sql\_mode", false);
+        check("sql_mode", r"sql\_mode", true);
+        check("abcabc", "%b%c", true);
+        check("abcabd", "%bc", false);
+        check("", "%", true);
+        check("", "_", false);
+        check("é", "_", true);
+    }
+
+    #[test]
+    fn conditions_over_the_columns_shown() {
+        let name = || Box::new(Expr::column("variable_name"));
+        let is = |text| Expr::Binary {
+            op: BinaryOp::Eq,
+            left: name(),
+            right: Box::new(Expr::text(text)),
+        };
+        let rows = |condition| {
+            let shown = variables(&Variables::default(), Some(&Filter::Where(condition)));
+            shown.map(|table| table.rows.len()).map_err(|failure| failure.code)
+        };
+        assert_eq!(rows(Expr::Or(vec![is("workload"), is("sql_mode")])), Ok(2));
+        assert_eq!(rows(Expr::And(vec![is("workload"), is("sql_mode")])), Ok(0));
+        let list = vec![Expr::text("workload"), Expr::text("license"), Expr::text("x")];
+        assert_eq!(rows(Expr::In { operand: name(), list, negated: false }), Ok(2));
+        assert_eq!(rows(Expr::column("none")), Err(1235));
+    }
+}

@@ -1,0 +1,491 @@
+//! System and user variables: which exist, what they may hold, and what a session has set.
+//!
+//! Pure. A variable that MySQL has and that means nothing here is kept all the same, so that drivers
+//! read back what they set; one that no client was seen to need does not exist (error 1193).
+
+use std::collections::HashMap;
+
+use super::charsets;
+use super::error::{self, Failure};
+use crate::sql::expr::Scope;
+use crate::sql::sqlite::Value;
+
+/// What the greeting and `VERSION()` say: drivers take the paths of plain MySQL 8.0.
+pub const SERVER_VERSION: &str = "8.0.30-Vitess";
+
+/// What a variable may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// ON or OFF; shown as 1 or 0 by SELECT.
+    Switch,
+    /// A whole number from 0.
+    Count,
+    /// Any text.
+    Text,
+    /// One of these words, whatever their case.
+    Word(&'static [&'static str]),
+    /// Some of these words, separated by commas.
+    Words(&'static [&'static str]),
+    /// A character set's name.
+    Charset,
+    /// A character set's name or NULL.
+    OptionalCharset,
+    /// A collation's name.
+    Collation,
+    /// Read-only, a text.
+    FixedText,
+    /// Read-only, a number.
+    FixedCount,
+}
+
+/// One system variable that exists.
+struct Definition(&'static str, Kind, &'static str);
+
+/// What one session's variables hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Variables {
+    set: HashMap<&'static str, Option<String>>,
+    user: HashMap<String, Value>,
+}
+
+impl Variables {
+    /// A system variable's value; an error if there is none of that name.
+    pub fn system(&self, name: &str) -> Result<Value, Failure> {
+        let definition = definition(name).ok_or_else(|| unknown(name))?;
+        Ok(self.value(definition))
+    }
+
+    /// A system variable that must exist, as text; empty for NULL.
+    pub fn text(&self, name: &'static str) -> &str {
+        match self.set.get(name) {
+            Some(value) => value.as_deref().unwrap_or_default(),
+            None => definition(name).expect("the variable is in the list below").2,
+        }
+    }
+
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &'static str) -> bool {
+        self.text(name) == ON
+    }
+
+    /// A user variable's value.
+    pub fn user(&self, name: &str) -> Value {
+        self.user.get(name).cloned().unwrap_or(Value::Null)
+    }
+
+    /// Sets a user variable.
+    pub fn set_user(&mut self, name: &str, value: Value) -> Result<(), Failure> {
+        if self.user.len() >= USER_VARIABLES_MAX && !self.user.contains_key(name) {
+            return Err(error::UNKNOWN.with("too many user variables"));
+        }
+        self.user.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Sets a system variable of the session; `None` is DEFAULT.
+    pub fn assign(
+        &mut self,
+        scope: Option<Scope>,
+        name: &str,
+        value: Option<Value>,
+    ) -> Result<(), Failure> {
+        let definition = definition(name).ok_or_else(|| unknown(name))?;
+        let Definition(name, kind, _) = *definition;
+        if matches!(kind, Kind::FixedText | Kind::FixedCount) {
+            return Err(error::READ_ONLY_VARIABLE
+                .with(format!("Variable '{name}' is a read only variable")));
+        }
+        if !matches!(scope, None | Some(Scope::Session)) {
+            return Err(error::PRIVILEGE.with(
+                "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN \
+                 privilege(s) for this operation",
+            ));
+        }
+        match value {
+            None => self.set.remove(name),
+            Some(value) => self.set.insert(name, accepted(name, kind, value)?),
+        };
+        self.follow(name);
+        Ok(())
+    }
+
+    /// SET NAMES, and a connection's own collation.
+    pub fn set_names(&mut self, charset: &str, collation: Option<&str>) -> Result<(), Failure> {
+        let charset = charsets::charset(charset).ok_or_else(|| unknown_charset(charset))?;
+        let collation = match collation {
+            Some(collation) => charsets::collation(collation)
+                .filter(|known| known.charset == charset.name)
+                .ok_or_else(|| mismatch(collation, charset.name))?,
+            None => charset.default_collation(),
+        };
+        for name in ["character_set_client", "character_set_connection", "character_set_results"] {
+            self.set.insert(name, Some(charset.name.to_owned()));
+        }
+        self.set.insert("collation_connection", Some(collation.name.to_owned()));
+        Ok(())
+    }
+
+    /// SET CHARACTER SET: as SET NAMES, but the connection gets the server's.
+    pub fn set_character_set(&mut self, charset: &str) -> Result<(), Failure> {
+        self.set_names(charset, None)?;
+        self.set.remove("character_set_connection");
+        self.set.remove("collation_connection");
+        Ok(())
+    }
+
+    /// Every variable and its value as SHOW VARIABLES prints it, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        DEFINITIONS.iter().map(|Definition(name, kind, default)| {
+            let text = match self.set.get(name) {
+                Some(value) => value.clone().unwrap_or_default(),
+                None => (*default).to_owned(),
+            };
+            let is_on = matches!(kind, Kind::Switch).then(|| text == ON);
+            (*name, is_on.map_or(text, |on| if on { "ON" } else { "OFF" }.to_owned()))
+        })
+    }
+
+    /// Variables that come in two names, or in pairs, agree.
+    fn follow(&mut self, name: &'static str) {
+        let value = self.text(name).to_owned();
+        for (from, to) in TWINS {
+            if *from == name {
+                self.set.insert(to, Some(value.clone()));
+            }
+        }
+        if name == "collation_connection"
+            && let Some(collation) = charsets::collation(&value)
+        {
+            self.set.insert("character_set_connection", Some(collation.charset.to_owned()));
+        }
+        if name == "character_set_connection"
+            && let Some(charset) = charsets::charset(&value)
+        {
+            let collation = charset.default_collation().name.to_owned();
+            self.set.insert("collation_connection", Some(collation));
+        }
+    }
+
+    fn value(&self, definition: &'static Definition) -> Value {
+        let Definition(name, kind, default) = definition;
+        let text = match self.set.get(name) {
+            None => *default,
+            Some(None) => return Value::Null,
+            Some(Some(text)) => text,
+        };
+        match kind {
+            Kind::Switch | Kind::Count | Kind::FixedCount => text
+                .parse()
+                .map_or_else(|_| Value::Decimal(text.to_owned()), Value::Int),
+            Kind::Text
+            | Kind::Word(_)
+            | Kind::Words(_)
+            | Kind::Charset
+            | Kind::OptionalCharset
+            | Kind::Collation
+            | Kind::FixedText => Value::Text(text.to_owned()),
+        }
+    }
+}
+
+/// The value as it is kept, if the variable takes it; `None` is NULL.
+fn accepted(name: &str, kind: Kind, value: Value) -> Result<Option<String>, Failure> {
+    let text = printed(&value);
+    let kept = match kind {
+        Kind::OptionalCharset if value == Value::Null => return Ok(None),
+        Kind::Switch => switch(&value).map(str::to_owned),
+        Kind::Count => {
+            let (Value::Int(_) | Value::Decimal(_)) = value else { return Err(wrong_type(name)) };
+            // Out of range is cut to the range, as in MySQL.
+            Some(if text.starts_with('-') { "0".to_owned() } else { text.clone() })
+        }
+        Kind::Text => Some(text.clone()).filter(|_| value != Value::Null),
+        Kind::Word(words) => word(words, &text),
+        Kind::Words(words) => list(words, &text),
+        Kind::Charset | Kind::OptionalCharset => {
+            let charset = charsets::charset(&text).ok_or_else(|| unknown_charset(&text))?;
+            Some(charset.name.to_owned())
+        }
+        Kind::Collation => {
+            let collation = charsets::collation(&text).ok_or_else(|| unknown_collation(&text))?;
+            Some(collation.name.to_owned())
+        }
+        Kind::FixedText | Kind::FixedCount => None,
+    };
+    match kept {
+        Some(kept) if kept.len() > VALUE_BYTES_MAX => Err(wrong_value(name, "(too long)")),
+        Some(kept) => Ok(Some(kept)),
+        None if value == Value::Null => Err(wrong_value(name, "NULL")),
+        None => Err(wrong_value(name, &text)),
+    }
+}
+
+fn switch(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Int(0) => Some(OFF),
+        Value::Int(1) => Some(ON),
+        Value::Text(text) if text.eq_ignore_ascii_case("on") => Some(ON),
+        Value::Text(text) if text.eq_ignore_ascii_case("off") => Some(OFF),
+        Value::Text(text) if text.eq_ignore_ascii_case("true") => Some(ON),
+        Value::Text(text) if text.eq_ignore_ascii_case("false") => Some(OFF),
+        Value::Null
+        | Value::Int(_)
+        | Value::Double(_)
+        | Value::Decimal(_)
+        | Value::Text(_)
+        | Value::Bytes(_) => None,
+    }
+}
+
+fn word(words: &[&'static str], text: &str) -> Option<String> {
+    words.iter().find(|word| word.eq_ignore_ascii_case(text)).map(|word| (*word).to_owned())
+}
+
+fn list(words: &[&'static str], text: &str) -> Option<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let known = word(words, part)?;
+        if !kept.contains(&known) {
+            kept.push(known);
+        }
+    }
+    Some(kept.join(","))
+}
+
+/// A value as text; empty for NULL.
+pub fn printed(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Int(number) => number.to_string(),
+        Value::Double(number) => number.to_string(),
+        Value::Decimal(text) | Value::Text(text) => text.clone(),
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+fn definition(name: &str) -> Option<&'static Definition> {
+    let index = DEFINITIONS.binary_search_by(|definition| definition.0.cmp(name)).ok()?;
+    DEFINITIONS.get(index)
+}
+
+fn unknown(name: &str) -> Failure {
+    error::UNKNOWN_VARIABLE.with(format!("Unknown system variable '{name}'"))
+}
+
+fn unknown_charset(name: &str) -> Failure {
+    error::UNKNOWN_CHARSET.with(format!("Unknown character set: '{name}'"))
+}
+
+fn unknown_collation(name: &str) -> Failure {
+    error::UNKNOWN_COLLATION.with(format!("Unknown collation: '{name}'"))
+}
+
+fn mismatch(collation: &str, charset: &str) -> Failure {
+    match charsets::collation(collation) {
+        Some(_) => error::COLLATION_MISMATCH
+            .with(format!("COLLATION '{collation}' is not valid for CHARACTER SET '{charset}'")),
+        None => unknown_collation(collation),
+    }
+}
+
+fn wrong_value(name: &str, value: &str) -> Failure {
+    error::WRONG_VALUE
+        .with(format!("Variable '{name}' can't be set to the value of '{value}'"))
+}
+
+fn wrong_type(name: &str) -> Failure {
+    error::WRONG_TYPE.with(format!("Incorrect argument type to variable '{name}'"))
+}
+
+const ON: &str = "1";
+const OFF: &str = "0";
+/// User variables of one session.
+const USER_VARIABLES_MAX: usize = 1024;
+/// Bytes of one system variable.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Setting the first sets the second.
+const TWINS: &[(&str, &str)] = &[
+    ("transaction_isolation", "tx_isolation"),
+    ("tx_isolation", "transaction_isolation"),
+    ("transaction_read_only", "tx_read_only"),
+    ("tx_read_only", "transaction_read_only"),
+];
+
+const ISOLATIONS: &[&str] =
+    &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
+
+const SQL_MODES: &[&str] = &[
+    "REAL_AS_FLOAT",
+    "PIPES_AS_CONCAT",
+    "ANSI_QUOTES",
+    "IGNORE_SPACE",
+    "ONLY_FULL_GROUP_BY",
+    "NO_UNSIGNED_SUBTRACTION",
+    "NO_DIR_IN_CREATE",
+    "ANSI",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_BACKSLASH_ESCAPES",
+    "STRICT_TRANS_TABLES",
+    "STRICT_ALL_TABLES",
+    "NO_ZERO_IN_DATE",
+    "NO_ZERO_DATE",
+    "ALLOW_INVALID_DATES",
+    "ERROR_FOR_DIVISION_BY_ZERO",
+    "TRADITIONAL",
+    "HIGH_NOT_PRECEDENCE",
+    "NO_AUTO_CREATE_USER",
+    "NO_ENGINE_SUBSTITUTION",
+    "PAD_CHAR_TO_FULL_LENGTH",
+    "TIME_TRUNCATE_FRACTIONAL",
+];
+
+const SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
+                        ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+
+/// All that exist, by name.
+const DEFINITIONS: &[Definition] = &[
+    Definition("auto_increment_increment", Kind::Count, "1"),
+    Definition("auto_increment_offset", Kind::Count, "1"),
+    Definition("autocommit", Kind::Switch, ON),
+    Definition("big_tables", Kind::Switch, OFF),
+    Definition("character_set_client", Kind::Charset, "utf8mb4"),
+    Definition("character_set_connection", Kind::Charset, "utf8mb4"),
+    Definition("character_set_database", Kind::Charset, "utf8mb4"),
+    Definition("character_set_results", Kind::OptionalCharset, "utf8mb4"),
+    Definition("character_set_server", Kind::Charset, "utf8mb4"),
+    Definition("character_set_system", Kind::FixedText, "utf8mb3"),
+    Definition("collation_connection", Kind::Collation, "utf8mb4_0900_ai_ci"),
+    Definition("collation_database", Kind::Collation, "utf8mb4_0900_ai_ci"),
+    Definition("collation_server", Kind::Collation, "utf8mb4_0900_ai_ci"),
+    Definition("ddl_strategy", Kind::Text, "direct"),
+    Definition("default_storage_engine", Kind::Text, "InnoDB"),
+    Definition("foreign_key_checks", Kind::Switch, ON),
+    Definition("group_concat_max_len", Kind::Count, "1024"),
+    Definition("have_openssl", Kind::FixedText, "DISABLED"),
+    Definition("have_ssl", Kind::FixedText, "DISABLED"),
+    Definition("information_schema_stats_expiry", Kind::Count, "86400"),
+    Definition("init_connect", Kind::FixedText, ""),
+    Definition("innodb_lock_wait_timeout", Kind::Count, "50"),
+    Definition("interactive_timeout", Kind::Count, "28800"),
+    Definition("license", Kind::FixedText, "Apache-2.0"),
+    Definition("lock_wait_timeout", Kind::Count, "31536000"),
+    Definition("lower_case_table_names", Kind::FixedCount, "0"),
+    Definition("max_allowed_packet", Kind::FixedCount, "67108864"),
+    Definition("max_execution_time", Kind::Count, "0"),
+    Definition("max_join_size", Kind::Count, "18446744073709551615"),
+    Definition("max_statement_time", Kind::Count, "0"),
+    Definition("net_buffer_length", Kind::FixedCount, "16384"),
+    Definition("net_read_timeout", Kind::Count, "30"),
+    Definition("net_write_timeout", Kind::Count, "60"),
+    Definition("optimizer_switch", Kind::Text, "default"),
+    Definition("performance_schema", Kind::FixedCount, "0"),
+    Definition("protocol_version", Kind::FixedCount, "10"),
+    Definition("query_cache_size", Kind::FixedCount, "0"),
+    Definition("query_cache_type", Kind::FixedText, "OFF"),
+    Definition("read_after_write_gtid", Kind::Text, ""),
+    Definition("read_only", Kind::FixedCount, "0"),
+    Definition("session_track_gtids", Kind::Word(&["OFF", "OWN_GTID", "ALL_GTIDS"]), "OFF"),
+    Definition("session_track_schema", Kind::Switch, ON),
+    Definition("session_track_state_change", Kind::Switch, OFF),
+    Definition("session_track_system_variables", Kind::Text, ""),
+    Definition(
+        "session_track_transaction_info",
+        Kind::Word(&["OFF", "STATE", "CHARACTERISTICS"]),
+        "OFF",
+    ),
+    Definition("skip_query_plan_cache", Kind::Switch, OFF),
+    Definition("sql_auto_is_null", Kind::Switch, OFF),
+    Definition("sql_big_selects", Kind::Switch, ON),
+    Definition("sql_log_bin", Kind::Switch, ON),
+    Definition("sql_mode", Kind::Words(SQL_MODES), SQL_MODE),
+    Definition("sql_notes", Kind::Switch, ON),
+    Definition("sql_quote_show_create", Kind::Switch, ON),
+    Definition("sql_safe_updates", Kind::Switch, OFF),
+    Definition("sql_select_limit", Kind::Count, "18446744073709551615"),
+    Definition("sql_warnings", Kind::Switch, OFF),
+    Definition("system_time_zone", Kind::FixedText, "UTC"),
+    Definition("time_zone", Kind::Text, "SYSTEM"),
+    Definition("transaction_isolation", Kind::Word(ISOLATIONS), "REPEATABLE-READ"),
+    Definition("transaction_mode", Kind::Word(&["SINGLE", "MULTI", "TWOPC"]), "MULTI"),
+    Definition("transaction_read_only", Kind::Switch, OFF),
+    Definition("tx_isolation", Kind::Word(ISOLATIONS), "REPEATABLE-READ"),
+    Definition("tx_read_only", Kind::Switch, OFF),
+    Definition("unique_checks", Kind::Switch, ON),
+    Definition("version", Kind::FixedText, SERVER_VERSION),
+    Definition("version_comment", Kind::FixedText, "vstreamd"),
+    Definition("version_compile_machine", Kind::FixedText, std::env::consts::ARCH),
+    Definition("version_compile_os", Kind::FixedText, std::env::consts::OS),
+    Definition("vstream_result_sets", Kind::Word(&["single", "auto"]), "auto"),
+    Definition("wait_timeout", Kind::Count, "28800"),
+    Definition("workload", Kind::Word(&["UNSPECIFIED", "OLTP", "OLAP", "DBA"]), "OLTP"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
+    #[test]
+    fn names_are_in_order_and_defaults_are_accepted() {
+        assert!(DEFINITIONS.is_sorted_by(|a, b| a.0 < b.0), "binary search needs it");
+        for Definition(name, kind, default) in DEFINITIONS {
+            if !matches!(kind, Kind::FixedText | Kind::FixedCount) {
+                let value = Variables::default().system(name).unwrap();
+                assert_eq!(accepted(name, *kind, value), Ok(Some((*default).to_owned())), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let check = |name, value: Value, expected: Result<Value, u16>| {
+            let mut variables = Variables::default();
+            let outcome = variables
+                .assign(None, name, Some(value))
+                .and_then(|()| variables.system(name))
+                .map_err(|failure| failure.code);
+            assert_eq!(outcome, expected, "{name}");
+        };
+        check("workload", text("olap"), Ok(text("OLAP")));
+        check("workload", text("fast"), Err(1231));
+        check("workload", Value::Null, Err(1231));
+        check("autocommit", text("off"), Ok(Value::Int(0)));
+        check("autocommit", Value::Int(2), Err(1231));
+        check("sql_select_limit", Value::Int(10), Ok(Value::Int(10)));
+        check("sql_select_limit", text("10"), Err(1232));
+        check("sql_mode", text("ansi,no_zero_date,"), Ok(text("ANSI,NO_ZERO_DATE")));
+        check("sql_mode", text("nonsense"), Err(1231));
+        check("character_set_results", Value::Null, Ok(Value::Null));
+        check("character_set_results", text("latin9"), Err(1115));
+        check("collation_connection", text("utf8mb4_bin"), Ok(text("utf8mb4_bin")));
+        check("version", text("9"), Err(1238));
+        check("no_such", text("9"), Err(1193));
+    }
+
+    #[test]
+    fn only_the_session_can_be_set() {
+        let mut variables = Variables::default();
+        let failure = variables.assign(Some(Scope::Global), "workload", Some(text("olap")));
+        assert_eq!(failure.unwrap_err().code, 1227);
+        variables.assign(Some(Scope::Session), "tx_isolation", Some(text("serializable"))).unwrap();
+        assert_eq!(variables.text("transaction_isolation"), "SERIALIZABLE");
+        variables.assign(None, "tx_isolation", None).unwrap();
+        assert_eq!(variables.text("transaction_isolation"), "REPEATABLE-READ");
+    }
+
+    #[test]
+    fn names_set_four_variables() {
+        let mut variables = Variables::default();
+        variables.set_names("utf8mb4", Some("utf8mb4_general_ci")).unwrap();
+        assert_eq!(variables.text("collation_connection"), "utf8mb4_general_ci");
+        variables.set_names("latin1", None).unwrap();
+        assert_eq!(variables.text("character_set_results"), "latin1");
+        assert_eq!(variables.text("collation_connection"), "latin1_swedish_ci");
+        assert_eq!(variables.set_names("utf8mb4", Some("latin1_bin")).unwrap_err().code, 1253);
+        assert_eq!(variables.set_names("none", None).unwrap_err().code, 1115);
+    }
+}

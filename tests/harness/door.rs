@@ -1,0 +1,79 @@
+//! A MySQL door on a port of its own, for as long as the test holds it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use vstreamd::access::Access;
+use vstreamd::engine::{Engine, EngineConfig, ShardSources};
+use vstreamd::event::ShardName;
+use vstreamd::frontend::mysql::{Account, Accounts, Behind, Door, DoorConfig, Keyspace};
+use vstreamd::shutdown::ShutdownController;
+use vstreamd::source::Backend;
+use vstreamd::telemetry;
+
+use super::scripted::Scripted;
+
+/// An open door.
+pub struct OpenDoor {
+    pub address: SocketAddr,
+    controller: ShutdownController,
+    task: JoinHandle<()>,
+}
+
+impl OpenDoor {
+    /// A door to the scripted backend that anybody may enter.
+    pub async fn scripted() -> Self {
+        Self::with(DoorConfig::default(), Accounts::Anybody).await
+    }
+
+    /// A door to the scripted backend.
+    pub async fn with(config: DoorConfig, accounts: Accounts) -> Self {
+        Self::open(config, accounts, Arc::new(Scripted), Vec::new()).await
+    }
+
+    /// A door to this backend and these shards, all of keyspace `commerce`.
+    pub async fn open(
+        config: DoorConfig,
+        accounts: Accounts,
+        backend: Arc<dyn Backend>,
+        shards: Vec<ShardSources>,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut names: Vec<_> = shards.iter().map(|shard| shard.shard.clone()).collect();
+        if names.is_empty() {
+            names.push(ShardName::new("commerce", "0"));
+        }
+        let behind = Behind {
+            engine: Engine::new(EngineConfig::default(), shards),
+            backend,
+            keyspaces: vec![Keyspace { name: "commerce".to_owned(), shards: names }],
+            accounts,
+            access: Access,
+        };
+        let controller = ShutdownController::new();
+        let door = Door::new(config, behind).unwrap();
+        let task = telemetry::spawn("door", door.serve(listener, controller.subscribe()));
+        Self { address, controller, task }
+    }
+
+    /// Asks the door to close, and waits until it has.
+    pub async fn close(self) {
+        self.controller.request();
+        let closed = tokio::time::timeout(Duration::from_secs(20), self.task).await;
+        closed.expect("the door closes in time").unwrap();
+    }
+
+    /// Asks the door to close.
+    pub fn request_close(&self) {
+        self.controller.request();
+    }
+}
+
+/// Accounts of one user, proven by either plugin or by only one of them.
+pub fn account(user: &str, account: Account) -> Accounts {
+    Accounts::Users([(user.to_owned(), account)].into())
+}

@@ -1,0 +1,138 @@
+//! A backend that answers what the statement's own text asks for: tests of the door need no store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use vstreamd::event::row::push_cell;
+use vstreamd::event::{CollationId, Column, ColumnType};
+use vstreamd::source::{
+    Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
+    KillHandle, ResultColumn, RowBlock, Variables,
+};
+use vstreamd::sql::sqlite::Value;
+
+/// Answers `SELECT ROWS <count> <bytes>` with so many rows of one column, `SELECT *` with none,
+/// `SELECT @@<name>` and
+/// `SELECT <name>` with a variable, `DO WAIT` once it is interrupted, BEGIN, COMMIT and SET
+/// autocommit with the new status, INSERT with one row, and anything else with error 1064.
+pub struct Scripted;
+
+struct Session {
+    status: BackendStatus,
+    killed: Arc<AtomicBool>,
+}
+
+struct Rows {
+    columns: Vec<ResultColumn>,
+    left: usize,
+    cell: Vec<u8>,
+}
+
+#[async_trait]
+impl Backend for Scripted {
+    async fn session(&self, _user: &str) -> Result<Box<dyn BackendSession>, BackendError> {
+        let status = BackendStatus { in_transaction: false, autocommit: true };
+        Ok(Box::new(Session { status, killed: Arc::default() }))
+    }
+}
+
+#[async_trait]
+impl BackendSession for Session {
+    async fn execute(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<BackendReply, BackendError> {
+        self.killed.store(false, Ordering::Relaxed);
+        let lower = sql.to_lowercase();
+        let words: Vec<&str> = lower.split_whitespace().collect();
+        match words[..] {
+            ["select", "rows", count, bytes] => {
+                let cell = vec![b'x'; bytes.parse().unwrap()];
+                Ok(rows(count.parse().unwrap(), cell))
+            }
+            ["select", "*", ..] => Ok(rows(0, Vec::new())),
+            ["select", name, ..] => {
+                let name = name.trim_start_matches("@@").trim_end_matches("()");
+                match variables.system(name) {
+                    Some(Value::Null) => Ok(rows(1, b"NULL".to_vec())),
+                    Some(Value::Int(number)) => Ok(rows(1, number.to_string().into_bytes())),
+                    Some(Value::Text(text)) => Ok(rows(1, text.into_bytes())),
+                    other => Err(BackendError::new(1193, "HY000", format!("{name}: {other:?}"))),
+                }
+            }
+            ["do", "wait"] => {
+                while !self.killed.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(BackendError::interrupted())
+            }
+            ["do", "panic"] => panic!("as announced"),
+            ["begin"] => Ok(self.set(true, self.status.autocommit)),
+            ["commit"] => Ok(self.set(false, self.status.autocommit)),
+            ["set", "autocommit", "=", value] => Ok(self.set(false, value == "1")),
+            ["insert", ..] => Ok(BackendReply::Ok(BackendOk {
+                affected_rows: 1,
+                last_insert_id: 7,
+                ..BackendOk::default()
+            })),
+            _ => Err(BackendError::new(1064, "42000", "You have an error in your SQL syntax")),
+        }
+    }
+
+    fn status(&self) -> BackendStatus {
+        self.status
+    }
+
+    fn kill_handle(&self) -> KillHandle {
+        let killed = Arc::clone(&self.killed);
+        KillHandle::new(move || killed.store(true, Ordering::Relaxed))
+    }
+
+    async fn reset(&mut self) -> Result<(), BackendError> {
+        self.status = BackendStatus { in_transaction: false, autocommit: true };
+        Ok(())
+    }
+}
+
+impl Session {
+    fn set(&mut self, in_transaction: bool, autocommit: bool) -> BackendReply {
+        self.status = BackendStatus { in_transaction, autocommit };
+        BackendReply::Ok(BackendOk::default())
+    }
+}
+
+#[async_trait]
+impl BackendRows for Rows {
+    fn columns(&self) -> &[ResultColumn] {
+        &self.columns
+    }
+
+    async fn next(&mut self) -> Result<Option<RowBlock>, BackendError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let mut block = RowBlock::default();
+        for _ in 0..self.left.min(100) {
+            block.push(|out| push_cell(out, &self.cell));
+            self.left -= 1;
+        }
+        Ok(Some(block))
+    }
+}
+
+fn rows(left: usize, cell: Vec<u8>) -> BackendReply {
+    let column = Column {
+        name: "cell".into(),
+        column_type: ColumnType::Text { length_bytes: 4 },
+        collation: CollationId::BINARY,
+        nullable: true,
+        auto_increment: false,
+        has_default: true,
+        declared: "longblob".into(),
+    };
+    let columns = vec![ResultColumn { name: "cell".into(), column, table: None }];
+    BackendReply::Rows(Box::new(Rows { columns, left, cell }))
+}
