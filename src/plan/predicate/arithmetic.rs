@@ -4,7 +4,7 @@ use bigdecimal::BigDecimal;
 
 use super::decimal::{self, Decimal};
 use super::node::{Context, Node};
-use super::types::Numeric;
+use super::typing::Numeric;
 use super::value::Value;
 use crate::plan::EvalError;
 use crate::sql::expr::BinaryOp;

@@ -8,7 +8,7 @@ use super::function;
 use super::meet::{self, Typed};
 use super::node::{Comparison, Context, How, Image, Node, Reader};
 use super::temporal::{Literal as Read, moment_literal, time_literal};
-use super::types::{Coercion, Numeric, Strength, Type};
+use super::typing::{Coercion, Numeric, Strength, Type};
 use super::value::Value;
 use crate::event::collation::{self, Charset};
 use crate::event::{Column, ColumnType, CollationId, Op, TableSchema};

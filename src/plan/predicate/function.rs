@@ -5,7 +5,7 @@ use super::compile::{Compiler, calculate, compare, unsupported};
 use super::meet::{self, Typed};
 use super::node::{Comparison, Context, Node};
 use super::temporal::Parts;
-use super::types::{Coercion, Numeric, Type};
+use super::typing::{Coercion, Numeric, Type};
 use super::value::Value;
 use crate::event::collation::{self, Charset};
 use crate::plan::{EvalError, PlanError};

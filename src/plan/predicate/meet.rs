@@ -4,7 +4,7 @@ use super::compile::Pair;
 use super::decimal::Decimal;
 use super::node::{How, Node, Reader};
 use super::temporal::{Literal as Read, Parts, moment_literal, time_literal};
-use super::types::{Coercion, Numeric, Type, mix};
+use super::typing::{Coercion, Numeric, Type, mix};
 use super::value::{Value, number_length};
 use crate::event::collation::{self, Charset};
 use crate::plan::PlanError;
@@ -152,7 +152,7 @@ fn recode(node: Node, from: Coercion, to: Coercion, operation: &str) -> Result<N
         (Charset::Utf8mb3 | Charset::Ascii, Charset::Utf8mb4) => Ok(node),
         (Charset::Latin1, Charset::Utf8mb4) => Ok(Node::Decode(Charset::Latin1, Box::new(node))),
         // A number written as text is ASCII in every charset.
-        _ if from.strength == super::types::Strength::Number => Ok(node),
+        _ if from.strength == super::typing::Strength::Number => Ok(node),
         _ => Err(mix(from, to, operation)),
     }
 }

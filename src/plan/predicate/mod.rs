@@ -11,7 +11,7 @@ mod function;
 mod meet;
 mod node;
 pub(super) mod temporal;
-mod types;
+mod typing;
 mod value;
 
 use std::sync::Arc;
