@@ -7,22 +7,51 @@
 
 mod batch;
 mod config;
+mod copy;
+mod feed;
+mod heartbeat;
+mod intake;
+mod log;
 mod merge;
+mod reader;
+mod registry;
+mod retry;
+mod rules;
+mod shard;
+mod skew;
+mod subscribe;
+mod tail;
+mod transaction;
 
 use std::sync::Arc;
 
 use crate::event::{ShardName, TableName};
-use crate::plan::{PlanError, StreamRequest, TabletType};
+use crate::plan::{PlanError, RuleError, StreamRequest, TabletType};
 use crate::source::{Source, SourceError};
+
+use registry::Registry;
+use tail::Tail;
 
 pub use batch::Batch;
 pub use config::EngineConfig;
 pub use merge::{StreamError, Subscription};
 
 /// All change streams of this process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Engine {
-    _config: Arc<EngineConfig>,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Arc<EngineConfig>,
+    shards: Vec<Shard>,
+    registry: Arc<Registry>,
+}
+
+/// A shard and its servers.
+struct Shard {
+    name: Arc<ShardName>,
+    tails: Vec<Arc<Tail>>,
 }
 
 /// The servers that hold one shard.
@@ -112,9 +141,9 @@ pub enum SubscribeError {
     /// Neither a position nor a table that any rule fits.
     #[error("stream needs a position or a table to copy")]
     NothingToCopy,
-    /// A rule's match is no regular expression.
-    #[error("{0}")]
-    Match(String),
+    /// A rule is none.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     /// A rule does not fit its table.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -143,29 +172,63 @@ pub enum SubscribeError {
 
 impl Engine {
     /// An engine over these shards. It reads nothing before the first subscription.
-    pub fn new(config: EngineConfig, _shards: Vec<ShardSources>) -> Self {
-        Self { _config: Arc::new(config) }
+    pub fn new(config: EngineConfig, shards: Vec<ShardSources>) -> Self {
+        let config = Arc::new(config);
+        let shard = |sources: ShardSources| {
+            let tail = |tablet| Arc::new(Tail::new(tablet, Arc::clone(&config)));
+            let tails = sources.tablets.into_iter().map(tail).collect();
+            Shard { name: Arc::new(sources.shard), tails }
+        };
+        let shards = shards.into_iter().map(shard).collect();
+        let registry = Arc::new(Registry::new(config.streams_max));
+        Self { inner: Arc::new(Inner { config, shards, registry }) }
     }
 
     /// Opens a stream. Errors that a look at rules, shards and schemas shows come from here, those
     /// of reading from [`Subscription::next`].
-    pub async fn subscribe(&self, _request: StreamRequest) -> Result<Subscription, SubscribeError> {
-        Err(SubscribeError::NoShard)
+    pub async fn subscribe(&self, request: StreamRequest) -> Result<Subscription, SubscribeError> {
+        self.inner.subscribe(request).await
     }
 
     /// What [`Engine::subscribe`] would do with this request.
-    pub async fn explain(
-        &self,
-        _request: &StreamRequest,
-    ) -> Result<Vec<Explained>, SubscribeError> {
-        Ok(Vec::new())
+    pub async fn explain(&self, request: &StreamRequest) -> Result<Vec<Explained>, SubscribeError> {
+        self.inner.explain(request).await
     }
 
     /// All open streams, one entry per shard, in the order of their numbers.
     pub fn streams(&self) -> Vec<StreamStatus> {
-        Vec::new()
+        self.inner.registry.list()
     }
 
     /// Ends all streams with [`StreamError::Shutdown`] and refuses new ones.
-    pub fn shutdown(&self) {}
+    pub fn shutdown(&self) {
+        self.inner.registry.shut_down();
+    }
+
+    /// What the engine holds now, for tests of its bounds and for metrics.
+    pub fn usage(&self) -> Usage {
+        let tails = || self.inner.shards.iter().flat_map(|shard| &shard.tails);
+        Usage {
+            tails: tails().filter(|tail| tail.is_running()).count(),
+            log_bytes: tails().map(|tail| tail.log.bytes()).sum(),
+            readers: tails().map(|tail| tail.readers.active()).sum(),
+            reader_bytes: tails().map(|tail| tail.readers.bytes()).sum(),
+        }
+    }
 }
+
+/// What an engine holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Tails that run.
+    pub tails: usize,
+    /// Bytes in their logs.
+    pub log_bytes: usize,
+    /// Catch-up readers that run.
+    pub readers: usize,
+    /// Bytes in their logs.
+    pub reader_bytes: usize,
+}
+
+#[cfg(test)]
+mod tests;

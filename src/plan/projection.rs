@@ -83,7 +83,9 @@ impl Projection {
             match *cell {
                 Projected::One => push_cell(&mut image.encoded, b"1"),
                 Projected::Column(at) => match span(at) {
-                    Span::Text(start, end) => push_cell(&mut image.encoded, &row.encoded()[start..end]),
+                    Span::Text(start, end) => {
+                        push_cell(&mut image.encoded, &row.encoded()[start..end])
+                    }
                     Span::Null | Span::Absent => push_null(&mut image.encoded),
                 },
                 Projected::Utf8(at, charset) => match span(at) {

@@ -371,9 +371,8 @@ mod tests {
 
     #[test]
     fn a_change_is_judged_once_and_keeps_its_op() {
-        let old = |name: &str| {
-            Expr::Column(ColumnRef { image: Some(Image::Old), name: name.to_owned() })
-        };
+        let old =
+            |name: &str| Expr::Column(ColumnRef { image: Some(Image::Old), name: name.to_owned() });
         let came_in = binary(BinaryOp::NotEq, old("val"), Expr::column("val"));
         let by_old = rule(vec![Item::All], Some(came_in));
         check(&by_old, Some("1,a"), Some("1,b"), "same");
@@ -383,7 +382,8 @@ mod tests {
         check(&changed, Some("1,a"), Some("1,A"), "1->1");
         check(&changed, Some("1,a"), Some("2,a"), "without");
         check(&changed, None, Some("2,a"), "without");
-        let deleted = rule(vec![column("id")], Some(binary(BinaryOp::Eq, Expr::Op, Expr::text("-"))));
+        let deleted =
+            rule(vec![column("id")], Some(binary(BinaryOp::Eq, Expr::Op, Expr::text("-"))));
         check(&deleted, Some("1,a"), None, "1->");
         check(&deleted, Some("1,a"), Some("1,a"), "without");
     }
@@ -415,7 +415,8 @@ mod tests {
         let mut scratch = Scratch::default();
         let error = plan.apply(change, &mut scratch).unwrap_err();
         assert_eq!(error, EvalError::Absent("val".into()));
-        let plan = TablePlan::new(&super::tests::rule(vec![column("val"), column("id")], None), &schema());
+        let plan =
+            TablePlan::new(&super::tests::rule(vec![column("val"), column("id")], None), &schema());
         let plan = plan.unwrap();
         match plan.apply(change, &mut scratch).unwrap() {
             Applied::Changed(seen) => assert_eq!(show(seen.after), "absent,1"),
@@ -436,7 +437,10 @@ mod tests {
         let range = Rule { match_: "t".into(), filter: RuleFilter::KeyRange("-80".into()) };
         assert_eq!(TablePlan::new(&range, &schema()).unwrap_err(), PlanError::NoVindex("t".into()));
         let call = |name: &str| Expr::Function { name: name.into(), arguments: vec![] };
-        assert_eq!(error(&rule(vec![Item::All], Some(call("NONE")))), "FUNCTION NONE does not exist");
+        assert_eq!(
+            error(&rule(vec![Item::All], Some(call("NONE")))),
+            "FUNCTION NONE does not exist"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
 
 mod backend;
+pub mod memory;
 pub mod sqlite;
 
 use std::sync::Arc;

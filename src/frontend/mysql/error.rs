@@ -101,7 +101,7 @@ pub fn of_subscribe(error: &SubscribeError) -> Failure {
         }
         SubscribeError::NoSuchTable(table) => no_such_table(table),
         SubscribeError::Plan(error) => of_plan(error),
-        SubscribeError::Match(_) => PARSE.with(chain(error)),
+        SubscribeError::Rule(_) => PARSE.with(chain(error)),
         SubscribeError::Shutdown => of_end(End::Shutdown),
         SubscribeError::TooManyStreams(_) => TOO_MANY_CONNECTIONS.with(chain(error)),
         SubscribeError::NoShard

@@ -190,10 +190,12 @@ fn integer(result: i128, unsigned: bool) -> Option<Value<'static>> {
 /// ABS, which has MySQL's one gap: the smallest integer.
 pub(super) fn absolute(value: Value<'_>, shown: &str) -> Result<Value<'static>, EvalError> {
     Ok(match value {
-        Value::Int(int) => Value::Int(int.checked_abs().ok_or_else(|| EvalError::OutOfRange {
-            kind: "BIGINT",
-            expression: shown.into(),
-        })?),
+        Value::Int(int) => {
+            Value::Int(int.checked_abs().ok_or_else(|| EvalError::OutOfRange {
+                kind: "BIGINT",
+                expression: shown.into(),
+            })?)
+        }
         Value::Decimal(decimal) => {
             decimal.to_big().map_or(Value::Null, |big| Value::Decimal(Decimal::Big(big.abs())))
         }

@@ -11,7 +11,7 @@ use super::temporal::{Literal as Read, moment_literal, time_literal};
 use super::typing::{Coercion, Numeric, Strength, Type};
 use super::value::Value;
 use crate::event::collation::{self, Charset};
-use crate::event::{Column, ColumnType, CollationId, Op, TableSchema};
+use crate::event::{CollationId, Column, ColumnType, Op, TableSchema};
 use crate::plan::PlanError;
 use crate::sql::Expr;
 use crate::sql::expr::{self, BinaryOp, CastType, ColumnRef, Literal, Temporal, Test, UnaryOp};
@@ -76,9 +76,7 @@ impl Compiler<'_> {
                 let operand = self.expr(operand)?;
                 collate(operand, collation)?
             }
-            Expr::Function { name, arguments } => {
-                function::compile(self, expr, name, arguments)?
-            }
+            Expr::Function { name, arguments } => function::compile(self, expr, name, arguments)?,
             Expr::Regexp { .. } | Expr::Variable { .. } | Expr::UserVariable(_) => {
                 return Err(unsupported(expr));
             }
@@ -288,7 +286,9 @@ impl Compiler<'_> {
                 let shown = whole.to_string();
                 Ok(arithmetic(Operation::Multiply, Numeric::Real, false, [operand, one], shown))
             }
-            (CastType::Char(None), Type::Text(coercion)) if coercion.collation != CollationId::BINARY => {
+            (CastType::Char(None), Type::Text(coercion))
+                if coercion.collation != CollationId::BINARY =>
+            {
                 convert(whole, operand, "utf8mb4")
             }
             (CastType::Binary(None), Type::Text(_)) => {
@@ -396,7 +396,9 @@ fn arithmetic(
 fn bitwise(op: Operation, left: Typed, right: Typed, shown: String) -> Result<Typed, PlanError> {
     let is_int = |ty: &Type| matches!(ty, Type::Int { .. } | Type::Null | Type::Year | Type::Bit);
     if !is_int(&left.ty) || !is_int(&right.ty) {
-        return Err(PlanError::Unsupported(format!("bit operator on other than integers: {shown}")));
+        return Err(PlanError::Unsupported(format!(
+            "bit operator on other than integers: {shown}"
+        )));
     }
     Ok(arithmetic(op, Numeric::Int, true, [left, right], shown))
 }
@@ -447,7 +449,8 @@ fn number(digits: &str) -> Result<Typed, PlanError> {
 
 fn temporal(kind: Temporal, text: &str) -> Result<Typed, PlanError> {
     let has_time = text.contains([' ', 'T', ':']);
-    let fsp = text.split_once('.').map_or(0, |(_, fraction)| u8::try_from(fraction.len()).unwrap_or(6));
+    let fsp =
+        text.split_once('.').map_or(0, |(_, fraction)| u8::try_from(fraction.len()).unwrap_or(6));
     let read = match kind {
         Temporal::Date if has_time => None,
         Temporal::Timestamp if !has_time => None,
@@ -488,8 +491,8 @@ fn convert(whole: &Expr, operand: Typed, charset: &str) -> Result<Typed, PlanErr
 }
 
 fn collate(operand: Typed, name: &str) -> Result<Typed, PlanError> {
-    let collation = collation::by_name(name)
-        .ok_or_else(|| PlanError::UnknownCollation(name.to_owned()))?;
+    let collation =
+        collation::by_name(name).ok_or_else(|| PlanError::UnknownCollation(name.to_owned()))?;
     if !collation::is_covered(collation) {
         return Err(collation::CollationError::Uncovered(collation).into());
     }

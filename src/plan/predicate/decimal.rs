@@ -96,7 +96,8 @@ impl<'a> Digits<'a> {
     }
 
     fn magnitude(&self, other: &Self) -> Ordering {
-        let whole = self.whole.len().cmp(&other.whole.len()).then_with(|| self.whole.cmp(other.whole));
+        let whole =
+            self.whole.len().cmp(&other.whole.len()).then_with(|| self.whole.cmp(other.whole));
         whole.then_with(|| self.fraction.cmp(other.fraction))
     }
 }
@@ -135,7 +136,8 @@ pub(super) fn truncate(number: &BigDecimal) -> Option<i128> {
 /// Whether MySQL's DECIMAL holds a number without losing any of its digits.
 pub(super) fn fits(number: &BigDecimal) -> bool {
     let (digits, scale) = number.as_bigint_and_exponent();
-    let count = if digits.sign() == Sign::NoSign { 1 } else { digits.magnitude().to_string().len() };
+    let count =
+        if digits.sign() == Sign::NoSign { 1 } else { digits.magnitude().to_string().len() };
     count <= PRECISION_MAX && scale <= SCALE_MAX
 }
 
@@ -153,7 +155,11 @@ mod tests {
     fn texts_compare_as_numbers() {
         use Ordering::{Equal, Greater, Less};
         let check = |left: &str, right: &str, expected| {
-            assert_eq!(compare_texts(left.as_bytes(), right.as_bytes()), expected, "{left} {right}");
+            assert_eq!(
+                compare_texts(left.as_bytes(), right.as_bytes()),
+                expected,
+                "{left} {right}"
+            );
         };
         check("10", "9", Some(Greater));
         check("1.50", "1.5", Some(Equal));

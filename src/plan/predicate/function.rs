@@ -179,7 +179,9 @@ fn call(name: Name, arguments: Vec<Typed>, whole: &Expr) -> Result<Typed, PlanEr
             Ok(Typed::text(function(name, nodes, coercion, whole)?, coercion))
         }
         Name::Abs | Name::Sign => {
-            let Some(argument) = arguments.into_iter().next() else { return Err(unsupported(whole)) };
+            let Some(argument) = arguments.into_iter().next() else {
+                return Err(unsupported(whole));
+            };
             let argument = meet::number(argument)?;
             let ty = match (name, &argument.ty, argument.ty.numeric()) {
                 (_, Type::Year | Type::Bit, _) | (_, _, None) => return Err(unsupported(whole)),
@@ -188,9 +190,16 @@ fn call(name: Name, arguments: Vec<Typed>, whole: &Expr) -> Result<Typed, PlanEr
             };
             Ok(Typed::new(function(name, vec![argument.node], Coercion::NUMBER, whole)?, ty))
         }
-        Name::Date | Name::Year | Name::Month | Name::Day | Name::Hour | Name::Minute
+        Name::Date
+        | Name::Year
+        | Name::Month
+        | Name::Day
+        | Name::Hour
+        | Name::Minute
         | Name::Second => {
-            let Some(argument) = arguments.into_iter().next() else { return Err(unsupported(whole)) };
+            let Some(argument) = arguments.into_iter().next() else {
+                return Err(unsupported(whole));
+            };
             let of_time = matches!(name, Name::Hour | Name::Minute | Name::Second);
             let fits = match argument.ty {
                 Type::Date | Type::Null => !of_time,
@@ -317,7 +326,9 @@ impl Function {
     fn characters(&self, text: &[u8]) -> usize {
         match self.charset {
             Charset::Binary | Charset::Latin1 | Charset::Ascii => text.len(),
-            Charset::Utf8mb4 | Charset::Utf8mb3 => text.iter().filter(|byte| !is_inner(**byte)).count(),
+            Charset::Utf8mb4 | Charset::Utf8mb3 => {
+                text.iter().filter(|byte| !is_inner(**byte)).count()
+            }
         }
     }
 
@@ -423,20 +434,137 @@ const ARGUMENTS_MAX: usize = 64;
 
 // Functions that MySQL has and predicates do not: to say so is better than "does not exist".
 const MYSQL_FUNCTIONS: &[&str] = &[
-    "ACOS", "ADDDATE", "ADDTIME", "ASCII", "ASIN", "ATAN", "ATAN2", "BIN", "BIT_COUNT", "BIT_LENGTH",
-    "CEIL", "CEILING", "CHAR", "CONCAT_WS", "CONNECTION_ID", "CONV", "COS", "COT", "CRC32", "CURDATE",
-    "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "CURTIME", "DATABASE",
-    "DATEDIFF", "DATE_ADD", "DATE_FORMAT", "DATE_SUB", "DAYNAME", "DAYOFWEEK", "DAYOFYEAR", "DEGREES",
-    "ELT", "EXP", "EXPORT_SET", "EXTRACT", "FIELD", "FIND_IN_SET", "FLOOR", "FORMAT", "FROM_BASE64",
-    "FROM_DAYS", "FROM_UNIXTIME", "GREATEST", "HEX", "INET_ATON", "INET_NTOA", "INSERT", "INSTR",
-    "INTERVAL", "JSON_ARRAY", "JSON_CONTAINS", "JSON_EXTRACT", "JSON_LENGTH", "JSON_OBJECT",
-    "JSON_TYPE", "JSON_UNQUOTE", "JSON_VALID", "JSON_VALUE", "LAST_DAY", "LEAST", "LN", "LOCATE",
-    "LOG", "LOG10", "LOG2", "LPAD", "MAKEDATE", "MAKETIME", "MD5", "MICROSECOND", "MONTHNAME", "NOW",
-    "OCT", "ORD", "PERIOD_ADD", "PERIOD_DIFF", "PI", "POSITION", "POW", "POWER", "QUARTER", "QUOTE",
-    "RADIANS", "RAND", "REGEXP_INSTR", "REGEXP_LIKE", "REGEXP_REPLACE", "REGEXP_SUBSTR", "REPEAT",
-    "REPLACE", "REVERSE", "ROUND", "RPAD", "SEC_TO_TIME", "SHA1", "SHA2", "SIN", "SOUNDEX", "SPACE",
-    "SQRT", "STRCMP", "STR_TO_DATE", "SUBDATE", "SUBSTRING_INDEX", "SUBTIME", "SYSDATE", "TAN",
-    "TIME", "TIMEDIFF", "TIMESTAMP", "TIMESTAMPADD", "TIMESTAMPDIFF", "TIME_FORMAT", "TIME_TO_SEC",
-    "TO_BASE64", "TO_DAYS", "TO_SECONDS", "TRUNCATE", "UNHEX", "UNIX_TIMESTAMP", "USER", "UTC_DATE",
-    "UTC_TIME", "UTC_TIMESTAMP", "UUID", "VERSION", "WEEK", "WEEKDAY", "WEEKOFYEAR", "YEARWEEK",
+    "ACOS",
+    "ADDDATE",
+    "ADDTIME",
+    "ASCII",
+    "ASIN",
+    "ATAN",
+    "ATAN2",
+    "BIN",
+    "BIT_COUNT",
+    "BIT_LENGTH",
+    "CEIL",
+    "CEILING",
+    "CHAR",
+    "CONCAT_WS",
+    "CONNECTION_ID",
+    "CONV",
+    "COS",
+    "COT",
+    "CRC32",
+    "CURDATE",
+    "CURRENT_DATE",
+    "CURRENT_TIME",
+    "CURRENT_TIMESTAMP",
+    "CURRENT_USER",
+    "CURTIME",
+    "DATABASE",
+    "DATEDIFF",
+    "DATE_ADD",
+    "DATE_FORMAT",
+    "DATE_SUB",
+    "DAYNAME",
+    "DAYOFWEEK",
+    "DAYOFYEAR",
+    "DEGREES",
+    "ELT",
+    "EXP",
+    "EXPORT_SET",
+    "EXTRACT",
+    "FIELD",
+    "FIND_IN_SET",
+    "FLOOR",
+    "FORMAT",
+    "FROM_BASE64",
+    "FROM_DAYS",
+    "FROM_UNIXTIME",
+    "GREATEST",
+    "HEX",
+    "INET_ATON",
+    "INET_NTOA",
+    "INSERT",
+    "INSTR",
+    "INTERVAL",
+    "JSON_ARRAY",
+    "JSON_CONTAINS",
+    "JSON_EXTRACT",
+    "JSON_LENGTH",
+    "JSON_OBJECT",
+    "JSON_TYPE",
+    "JSON_UNQUOTE",
+    "JSON_VALID",
+    "JSON_VALUE",
+    "LAST_DAY",
+    "LEAST",
+    "LN",
+    "LOCATE",
+    "LOG",
+    "LOG10",
+    "LOG2",
+    "LPAD",
+    "MAKEDATE",
+    "MAKETIME",
+    "MD5",
+    "MICROSECOND",
+    "MONTHNAME",
+    "NOW",
+    "OCT",
+    "ORD",
+    "PERIOD_ADD",
+    "PERIOD_DIFF",
+    "PI",
+    "POSITION",
+    "POW",
+    "POWER",
+    "QUARTER",
+    "QUOTE",
+    "RADIANS",
+    "RAND",
+    "REGEXP_INSTR",
+    "REGEXP_LIKE",
+    "REGEXP_REPLACE",
+    "REGEXP_SUBSTR",
+    "REPEAT",
+    "REPLACE",
+    "REVERSE",
+    "ROUND",
+    "RPAD",
+    "SEC_TO_TIME",
+    "SHA1",
+    "SHA2",
+    "SIN",
+    "SOUNDEX",
+    "SPACE",
+    "SQRT",
+    "STRCMP",
+    "STR_TO_DATE",
+    "SUBDATE",
+    "SUBSTRING_INDEX",
+    "SUBTIME",
+    "SYSDATE",
+    "TAN",
+    "TIME",
+    "TIMEDIFF",
+    "TIMESTAMP",
+    "TIMESTAMPADD",
+    "TIMESTAMPDIFF",
+    "TIME_FORMAT",
+    "TIME_TO_SEC",
+    "TO_BASE64",
+    "TO_DAYS",
+    "TO_SECONDS",
+    "TRUNCATE",
+    "UNHEX",
+    "UNIX_TIMESTAMP",
+    "USER",
+    "UTC_DATE",
+    "UTC_TIME",
+    "UTC_TIMESTAMP",
+    "UUID",
+    "VERSION",
+    "WEEK",
+    "WEEKDAY",
+    "WEEKOFYEAR",
+    "YEARWEEK",
 ];

@@ -73,7 +73,8 @@ pub(super) fn meet(left: Typed, right: Typed, operation: &str) -> Result<Pair, P
     if left.is_null() || right.is_null() {
         return pair(left, right, How::Int);
     }
-    if matches!(left.ty, Type::Json | Type::Geometry) || matches!(right.ty, Type::Json | Type::Geometry)
+    if matches!(left.ty, Type::Json | Type::Geometry)
+        || matches!(right.ty, Type::Json | Type::Geometry)
     {
         return refuse(&left, &right);
     }
@@ -122,9 +123,10 @@ pub(super) fn as_text(typed: Typed) -> Result<Typed, PlanError> {
         (node, ty @ (Type::Text(_) | Type::Null)) => Typed { node, ty, wide },
         (node, Type::Enum(coercion, _) | Type::Set(coercion, _)) => Typed::text(node, coercion),
         (Node::Column { image, at, .. }, Type::Int { .. } | Type::Decimal | Type::Year)
-        | (Node::Column { image, at, .. }, Type::Date | Type::DateTime { .. } | Type::Time { .. }) => {
-            Typed::new(Node::Column { image, at, reader: Reader::Text }, written)
-        }
+        | (
+            Node::Column { image, at, .. },
+            Type::Date | Type::DateTime { .. } | Type::Time { .. },
+        ) => Typed::new(Node::Column { image, at, reader: Reader::Text }, written),
         (Node::Constant(Value::Decimal(Decimal::Text(text))), Type::Decimal) => {
             Typed::constant(Value::Text(text), written)
         }
@@ -250,7 +252,8 @@ fn number_and_text(
         let ty = number_side.ty.word();
         Err(PlanError::Unsupported(format!("{ty} {operation} the text {text:?}")))
     };
-    let integral = number_side.is_column() && (number_side.wide || matches!(number_side.ty, Type::Year));
+    let integral =
+        number_side.is_column() && (number_side.wide || matches!(number_side.ty, Type::Year));
     if let (true, Some(text)) = (integral, text_side.constant_text()) {
         let trimmed = text.trim();
         let whole = number_length(trimmed.as_bytes()) == trimmed.len() && !trimmed.is_empty();

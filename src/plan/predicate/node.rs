@@ -18,7 +18,11 @@ use crate::plan::projection::Span;
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Constant(Value<'static>),
-    Column { image: Image, at: usize, reader: Reader },
+    Column {
+        image: Image,
+        at: usize,
+        reader: Reader,
+    },
     /// The change's `op`.
     Op,
     /// An update gave one of these columns another value.
@@ -27,22 +31,50 @@ pub(super) enum Node {
     Or(Vec<Node>),
     Xor(Box<[Node; 2]>),
     Not(Box<Node>),
-    Is { operand: Box<Node>, test: Option<bool>, negated: bool },
-    Compare { op: Comparison, how: How, sides: Box<[Node; 2]> },
-    In { operand: Box<Node>, list: Vec<Node>, how: How, negated: bool },
-    Like { sides: Box<[Node; 2]>, collation: CollationId, escape: Option<char>, negated: bool },
+    Is {
+        operand: Box<Node>,
+        test: Option<bool>,
+        negated: bool,
+    },
+    Compare {
+        op: Comparison,
+        how: How,
+        sides: Box<[Node; 2]>,
+    },
+    In {
+        operand: Box<Node>,
+        list: Vec<Node>,
+        how: How,
+        negated: bool,
+    },
+    Like {
+        sides: Box<[Node; 2]>,
+        collation: CollationId,
+        escape: Option<char>,
+        negated: bool,
+    },
     Arithmetic(Box<Arithmetic>),
     /// Conditions and their values; the last one stands for ELSE.
-    Case { branches: Vec<(Node, Node)>, otherwise: Box<Node> },
+    Case {
+        branches: Vec<(Node, Node)>,
+        otherwise: Box<Node>,
+    },
     Function(Box<Function>),
     /// A text as UTF-8.
     Decode(Charset, Box<Node>),
     /// An integer as text.
     IntText(Box<Node>),
     /// A moment as `YYYYMMDD` or `YYYYMMDDhhmmss`, with a fraction if there can be one.
-    MomentNumber { operand: Box<Node>, date: bool, fsp: u8 },
+    MomentNumber {
+        operand: Box<Node>,
+        date: bool,
+        fsp: u8,
+    },
     /// A TIME as `hhmmss`, with a fraction if there can be one.
-    TimeNumber { operand: Box<Node>, fsp: u8 },
+    TimeNumber {
+        operand: Box<Node>,
+        fsp: u8,
+    },
 }
 
 /// Which image of a change a column is read from.
@@ -196,7 +228,8 @@ impl Node {
                 arithmetic.left.needs_no_row() && arithmetic.right.needs_no_row()
             }
             Self::Case { branches, otherwise } => {
-                let whole = |(when, then): &(Self, Self)| when.needs_no_row() && then.needs_no_row();
+                let whole =
+                    |(when, then): &(Self, Self)| when.needs_no_row() && then.needs_no_row();
                 branches.iter().all(whole) && otherwise.needs_no_row()
             }
             Self::Function(function) => function.arguments.iter().all(Self::needs_no_row),

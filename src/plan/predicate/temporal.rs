@@ -91,7 +91,8 @@ pub(in crate::plan) fn parse_moment(cell: &[u8]) -> Option<Moment> {
         second: seconds % 60,
         micros: micros % 1_000_000,
     };
-    (year < 10_000 && month < 13 && day < 32 && parts.hour < 24 && micros >= 0).then(|| parts.pack())
+    (year < 10_000 && month < 13 && day < 32 && parts.hour < 24 && micros >= 0)
+        .then(|| parts.pack())
 }
 
 /// Reads a cell: `-838:59:59` with or without a fraction.
@@ -169,7 +170,8 @@ fn compact(text: &str) -> Option<Parts> {
     match text.len() {
         8 => Some(parts),
         14 => {
-            (parts.hour, parts.minute, parts.second) = (field(8, 10)?, field(10, 12)?, field(12, 14)?);
+            (parts.hour, parts.minute, parts.second) =
+                (field(8, 10)?, field(10, 12)?, field(12, 14)?);
             Some(parts)
         }
         _ => None,
@@ -187,12 +189,8 @@ fn delimited(text: &str) -> Option<Parts> {
         return None;
     }
     let number = |text: &str| digits(text.as_bytes());
-    let mut parts = Parts {
-        year: number(year)?,
-        month: number(month)?,
-        day: number(day)?,
-        ..Parts::default()
-    };
+    let mut parts =
+        Parts { year: number(year)?, month: number(month)?, day: number(day)?, ..Parts::default() };
     if let Some(time) = time {
         let (time, fraction) = time.split_once('.').map_or((time, None), |(t, f)| (t, Some(f)));
         let fields: Vec<&str> = time.split(':').collect();
@@ -204,7 +202,8 @@ fn delimited(text: &str) -> Option<Parts> {
         if hour.len() > 2 || minute.len() > 2 || second.len() > 2 {
             return None;
         }
-        (parts.hour, parts.minute, parts.second) = (number(hour)?, number(minute)?, number(second)?);
+        (parts.hour, parts.minute, parts.second) =
+            (number(hour)?, number(minute)?, number(second)?);
         parts.micros = fraction.map_or(Some(0), fraction_micros)?;
     }
     Some(parts)
@@ -212,7 +211,8 @@ fn delimited(text: &str) -> Option<Parts> {
 
 fn fraction_micros(fraction: &str) -> Option<i64> {
     let digits = digits(fraction.as_bytes())?;
-    (fraction.len() <= 6).then(|| digits * 10_i64.pow(6 - u32::try_from(fraction.len()).unwrap_or(6)))
+    (fraction.len() <= 6)
+        .then(|| digits * 10_i64.pow(6 - u32::try_from(fraction.len()).unwrap_or(6)))
 }
 
 /// Reads a text as a TIME: `[-]h:mm:ss[.f]` in range. MySQL's other spellings are left open.
@@ -240,7 +240,9 @@ mod tests {
         assert_eq!(parts.micros, 120_000);
         assert_eq!(parse_moment(b"0000-00-00"), Some(0));
         assert_eq!(parse_time(b"-00:00:00.5"), Some(-500_000));
-        for bad in ["", "2020", "2020-1", "2020-13-01", "1-1-1 25:00:00", "a-b-c", "12345678901-1-1"] {
+        for bad in
+            ["", "2020", "2020-1", "2020-13-01", "1-1-1 25:00:00", "a-b-c", "12345678901-1-1"]
+        {
             assert_eq!(parse_moment(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -11,15 +11,21 @@ use crate::plan::PlanError;
 pub(super) enum Type {
     /// The literal NULL.
     Null,
-    Int { unsigned: bool },
+    Int {
+        unsigned: bool,
+    },
     /// Digits behind the point.
     Decimal,
     Real,
     Text(Coercion),
     Date,
     /// DATETIME or TIMESTAMP.
-    DateTime { fsp: u8 },
-    Time { fsp: u8 },
+    DateTime {
+        fsp: u8,
+    },
+    Time {
+        fsp: u8,
+    },
     Year,
     Bit,
     Enum(Coercion, Arc<[Box<str>]>),
@@ -153,7 +159,8 @@ impl Coercion {
                 return Err(collation::CollationError::Uncovered(collation).into());
             }
         }
-        let (strong, weak) = if self.strength <= other.strength { (self, other) } else { (other, self) };
+        let (strong, weak) =
+            if self.strength <= other.strength { (self, other) } else { (other, self) };
         let equal = strong.strength == weak.strength;
         if strong.collation == weak.collation {
             return Ok(strong);

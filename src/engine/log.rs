@@ -1,0 +1,285 @@
+//! A bounded ring of recent transactions, and the rule by which a cursor may enter it.
+//!
+//! **The cursor rule.** A cursor may enter the log if its set contains everything that the log no
+//! longer holds; it then skips each transaction that its set contains. Attaching, meeting the log
+//! after a catch-up, and moving to a server with another commit order are all this one rule.
+//!
+//! The ring never waits for its readers: who is too slow finds its place gone and is lagged.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+
+use crate::event::{Event, Gtid, GtidSet, Timestamp};
+use crate::source::{Scope, SourceError};
+
+use super::intake::IntakeError;
+
+/// A whole transaction, a part of a large one, or a statement outside of transactions.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub gtid: Gtid,
+    /// The transaction begins here.
+    pub first: bool,
+    /// The transaction ends here.
+    pub last: bool,
+    /// The source's events without GTID and FIELD: rows know their shape.
+    pub events: Vec<Event>,
+    pub bytes: usize,
+}
+
+/// Why nothing more will come.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// The source failed.
+    Failed(Arc<SourceError>),
+    /// The source's events make no sense.
+    Broken(IntakeError),
+    /// The reader was stopped in favour of others; nothing is wrong.
+    Retired,
+}
+
+/// What a look into the log finds.
+#[derive(Debug)]
+pub(super) enum Read {
+    Part(Arc<Part>),
+    /// Everything was read; wait for [`Log::changed`].
+    Empty,
+    /// The place is no longer held.
+    Lagged,
+    Ended(End),
+}
+
+/// A log shared by the one who fills it and any number of cursors.
+#[derive(Debug)]
+pub(super) struct Log {
+    ring: Mutex<Ring>,
+    bytes_max: usize,
+    changed: Notify,
+    /// Told when the furthest cursor moves.
+    read: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    parts: VecDeque<Arc<Part>>,
+    /// The index of `parts[0]`; indexes are never used twice.
+    front: u64,
+    bytes: usize,
+    /// Everything that a cursor must have seen in order to enter at the front.
+    first: GtidSet,
+    /// `first` and every complete transaction behind it.
+    last: GtidSet,
+    /// From where on which tables are read; scopes only widen. Empty before the first reading.
+    segments: VecDeque<Segment>,
+    timestamp: Timestamp,
+    /// Bytes appended, and those of them that the furthest cursor has read.
+    appended: u64,
+    furthest: u64,
+    furthest_bytes: u64,
+    end: Option<End>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    index: u64,
+    /// The log's last set when the segment began.
+    before: GtidSet,
+    scope: Scope,
+}
+
+impl Log {
+    pub fn new(bytes_max: usize) -> Self {
+        Self { ring: Mutex::default(), bytes_max, changed: Notify::new(), read: Notify::new() }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().expect("no one panics while holding the log")
+    }
+
+    /// Empties the log; what comes next follows `position`.
+    pub fn reset(&self, position: GtidSet) {
+        let mut ring = self.ring();
+        let front = ring.front + ring.parts.len() as u64;
+        let timestamp = ring.timestamp;
+        *ring = Ring {
+            front,
+            first: position.clone(),
+            last: position,
+            timestamp,
+            furthest: front,
+            ..Ring::default()
+        };
+    }
+
+    /// From here on rows of the tables of `scope` are in the log.
+    pub fn open_segment(&self, scope: Scope) {
+        let mut ring = self.ring();
+        let segment = Segment {
+            index: ring.front + ring.parts.len() as u64,
+            before: ring.last.clone(),
+            scope,
+        };
+        ring.segments.push_back(segment);
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    /// Appends parts and lets go of the oldest ones beyond the bound; the newest always stays.
+    pub fn append(&self, parts: impl IntoIterator<Item = Part>) {
+        let mut ring = self.ring();
+        for part in parts {
+            ring.push(part);
+        }
+        while ring.bytes > self.bytes_max && ring.parts.len() > 1 {
+            ring.evict();
+        }
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    /// Notes that the source had nothing else up to this time.
+    pub fn note_time(&self, timestamp: Timestamp) {
+        let mut ring = self.ring();
+        ring.timestamp = ring.timestamp.max(timestamp);
+    }
+
+    /// Nothing more will come. What is held can still be read, but for a retired reader's.
+    pub fn end(&self, end: End) {
+        let mut ring = self.ring();
+        if matches!(end, End::Retired) {
+            ring.front += ring.parts.len() as u64;
+            ring.parts = VecDeque::new();
+            ring.bytes = 0;
+        }
+        ring.end = Some(end);
+        drop(ring);
+        self.changed.notify_waiters();
+    }
+
+    /// Where a cursor that has seen `seen` and wants `scope` may begin to read.
+    pub fn enter(&self, seen: &GtidSet, scope: &Scope) -> Option<u64> {
+        let ring = self.ring();
+        let at = ring.segments.iter().position(|segment| covers(&segment.scope, scope))?;
+        let segment = ring.segments.get(at)?;
+        let needed = if at == 0 { &ring.first } else { &segment.before };
+        seen.contains_set(needed).then_some(segment.index.max(ring.front))
+    }
+
+    /// The end of the log and everything before it, once it is read under a scope that covers this.
+    pub fn now(&self, scope: &Scope) -> Option<GtidSet> {
+        let ring = self.ring();
+        let covered = ring.segments.back().is_some_and(|segment| covers(&segment.scope, scope));
+        covered.then(|| ring.last.clone())
+    }
+
+    /// Everything that has been read completely.
+    pub fn last(&self) -> GtidSet {
+        self.ring().last.clone()
+    }
+
+    /// The newest time that the source has told.
+    pub fn timestamp(&self) -> Timestamp {
+        self.ring().timestamp
+    }
+
+    pub fn ended(&self) -> Option<End> {
+        self.ring().end.clone()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.ring().bytes
+    }
+
+    pub fn read(&self, index: u64) -> Read {
+        let mut ring = self.ring();
+        let Some(offset) = index.checked_sub(ring.front) else { return Read::Lagged };
+        let part = usize::try_from(offset).ok().and_then(|offset| ring.parts.get(offset)).cloned();
+        let Some(part) = part else {
+            return ring.end.clone().map_or(Read::Empty, Read::Ended);
+        };
+        if index >= ring.furthest {
+            // Cursors enter where they may, so what lies between was nobody's to read.
+            let passed = usize::try_from(ring.furthest.saturating_sub(ring.front)).unwrap_or(0);
+            let end = usize::try_from(offset).unwrap_or(usize::MAX);
+            let behind: usize = ring.parts.range(passed..=end).map(|part| part.bytes).sum();
+            ring.furthest_bytes += behind as u64;
+            ring.furthest = index + 1;
+            drop(ring);
+            self.read.notify_waiters();
+        }
+        Read::Part(part)
+    }
+
+    /// Bytes that no cursor has read yet.
+    pub fn unread_bytes(&self) -> u64 {
+        let ring = self.ring();
+        ring.appended.saturating_sub(ring.furthest_bytes)
+    }
+
+    /// How far the furthest cursor is.
+    pub fn furthest(&self) -> u64 {
+        self.ring().furthest
+    }
+
+    /// Resolves when the log has changed since this call.
+    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Resolves when the furthest cursor has moved since this call.
+    pub fn read_on(&self) -> tokio::sync::futures::Notified<'_> {
+        self.read.notified()
+    }
+}
+
+impl Ring {
+    fn push(&mut self, part: Part) {
+        if part.last {
+            self.last.add(part.gtid);
+        }
+        for event in &part.events {
+            if let Event::Commit(time) | Event::Other(time) = event {
+                self.timestamp = self.timestamp.max(*time);
+            }
+        }
+        self.bytes += part.bytes;
+        self.appended += part.bytes as u64;
+        self.parts.push_back(Arc::new(part));
+    }
+
+    fn evict(&mut self) {
+        let Some(part) = self.parts.pop_front() else { return };
+        self.front += 1;
+        self.bytes -= part.bytes;
+        if self.furthest < self.front {
+            self.furthest = self.front;
+            self.furthest_bytes += part.bytes as u64;
+        }
+        // Without its first part a transaction is of use only to who is in the middle of it.
+        if part.first {
+            self.first.add(part.gtid);
+        }
+        while self.segments.get(1).is_some_and(|next| next.index <= self.front) {
+            self.segments.pop_front();
+        }
+    }
+}
+
+/// Whether whoever reads `have` also sees what `want` wants.
+pub(super) fn covers(have: &Scope, want: &Scope) -> bool {
+    match (have, want) {
+        (Scope::All, _) => true,
+        (Scope::Tables(_), Scope::All) => false,
+        (Scope::Tables(have), Scope::Tables(want)) => have.is_superset(want),
+    }
+}
+
+/// The scope of both.
+pub(super) fn widest(one: &Scope, other: &Scope) -> Scope {
+    match (one, other) {
+        (Scope::Tables(one), Scope::Tables(other)) => Scope::Tables(one | other),
+        _ => Scope::All,
+    }
+}

@@ -1,0 +1,215 @@
+//! A request's filter made ready: which rule decides on a table, and plans per schema version.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use regex::Regex;
+
+use crate::event::{Ddl, TableName, TableSchema};
+use crate::plan::{Filter, PlanError, Rule, RuleError, TablePlan};
+use crate::source::Scope;
+
+/// The rules of one stream.
+#[derive(Debug)]
+pub(super) struct Rules {
+    rules: Vec<(Matcher, Rule)>,
+    copy_only: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+enum Matcher {
+    Exact,
+    Regex(Regex),
+}
+
+impl Rules {
+    /// Compiles the rules' expressions once, for as long as the stream lives.
+    pub fn new(filter: &Filter, tables_to_copy: &[String]) -> Result<Self, RuleError> {
+        filter.check()?;
+        let rules = filter.rules.iter().map(|rule| {
+            let matcher = match rule.match_.strip_prefix('/') {
+                None => Matcher::Exact,
+                Some(_) => {
+                    let regex = Regex::new(rule.match_.trim_matches('/'));
+                    Matcher::Regex(regex.map_err(|error| RuleError::Regex(error.to_string()))?)
+                }
+            };
+            Ok((matcher, rule.clone()))
+        });
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            copy_only: tables_to_copy.iter().cloned().collect(),
+        })
+    }
+
+    /// The first rule that fits a table; none if the stream does not see it.
+    pub fn rule(&self, table: &str) -> Option<&Rule> {
+        let fits = |(matcher, rule): &&(Matcher, Rule)| match matcher {
+            Matcher::Exact => rule.match_ == table,
+            Matcher::Regex(regex) => regex.is_match(table),
+        };
+        self.rules.iter().find(fits).map(|(_, rule)| rule)
+    }
+
+    /// Whether a table takes part in a copy.
+    pub fn copies(&self, table: &str) -> bool {
+        self.rule(table).is_some() && (self.copy_only.is_empty() || self.copy_only.contains(table))
+    }
+
+    /// The tables that are named and not only matched.
+    pub fn named(&self) -> impl Iterator<Item = &str> {
+        let exact = |(matcher, _): &&(Matcher, Rule)| matches!(matcher, Matcher::Exact);
+        self.rules.iter().filter(exact).map(|(_, rule)| &*rule.match_)
+    }
+
+    /// The tables that a source has to read.
+    pub fn scope(&self, keyspace: &str) -> Scope {
+        if self.rules.iter().any(|(matcher, _)| matches!(matcher, Matcher::Regex(_))) {
+            return Scope::All;
+        }
+        Scope::Tables(self.named().map(|table| TableName::new(keyspace, table)).collect())
+    }
+
+    /// A number for these rules, the same in every process, that other rules hardly have.
+    pub fn hash(&self) -> u64 {
+        let mut hash = Hash::default();
+        for (_, rule) in &self.rules {
+            hash.add(rule.to_string().as_bytes());
+        }
+        for table in &self.copy_only {
+            hash.add(table.as_bytes());
+        }
+        hash.0
+    }
+}
+
+/// FNV-1a: small, and the same for ever, as tokens must be.
+#[derive(Debug)]
+pub(super) struct Hash(pub u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    /// Adds bytes and their end.
+    pub fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().copied().chain([0xff]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        }
+    }
+}
+
+/// What a table's key looks like; a copy can go on behind a key only in the same shape.
+pub(super) fn key_shape(schema: &TableSchema) -> u64 {
+    let mut hash = Hash::default();
+    for column in key_columns(schema).filter_map(|index| schema.columns.get(index)) {
+        hash.add(column.name.as_bytes());
+        hash.add(column.declared.as_bytes());
+        hash.add(&column.collation.0.to_le_bytes());
+    }
+    hash.0
+}
+
+/// The columns that order a copy: the key's, or all where there is no key.
+pub(super) fn key_columns(schema: &TableSchema) -> impl Iterator<Item = usize> {
+    let all = if schema.key.is_empty() { 0..schema.columns.len() } else { 0..0 };
+    schema.key.iter().copied().chain(all)
+}
+
+/// The tables that a stream has met, each with the plan for its newest shape.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    known: HashMap<Arc<str>, Table>,
+}
+
+/// One table in its newest shape.
+#[derive(Debug)]
+pub(super) struct Table {
+    schema: Arc<TableSchema>,
+    /// None if no rule fits.
+    pub plan: Option<Arc<TablePlan>>,
+    /// The client has been told this shape.
+    pub told: bool,
+    pub key_shape: u64,
+}
+
+impl Tables {
+    /// The table as it is in this shape.
+    pub fn bind(
+        &mut self,
+        rules: &Rules,
+        schema: &Arc<TableSchema>,
+    ) -> Result<&mut Table, PlanError> {
+        let name = &schema.name.table;
+        let known = self
+            .known
+            .get(name)
+            .is_some_and(|table| Arc::ptr_eq(&table.schema, schema) || table.schema == *schema);
+        if !known {
+            let plan = rules.rule(name).map(|rule| TablePlan::new(rule, schema)).transpose()?;
+            let table = Table {
+                schema: Arc::clone(schema),
+                plan: plan.map(Arc::new),
+                told: false,
+                key_shape: key_shape(schema),
+            };
+            self.known.insert(Arc::clone(name), table);
+        }
+        let table = self.known.get_mut(name).expect("just put there, or known before");
+        if !Arc::ptr_eq(&table.schema, schema) {
+            table.schema = Arc::clone(schema);
+        }
+        Ok(table)
+    }
+
+    /// Whether a table's shape has to be told now; it will not have to be the next time.
+    pub fn tell(&mut self, table: &str) -> bool {
+        let table = self.known.get_mut(table).expect("a table is bound before it is told");
+        !std::mem::replace(&mut table.told, true)
+    }
+
+    /// All shapes have to be told again.
+    pub fn forget_told(&mut self) {
+        for table in self.known.values_mut() {
+            table.told = false;
+        }
+    }
+
+    /// A statement may have changed these tables.
+    pub fn forget(&mut self, ddl: &Ddl) {
+        if ddl.tables.is_empty() {
+            self.known.clear();
+        }
+        for table in &ddl.tables {
+            self.known.remove(&table.table);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(matches: &[&str]) -> Rules {
+        let rules = matches.iter().map(|m| Rule::all(m)).collect();
+        Rules::new(&Filter { rules }, &[]).unwrap()
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let rules = rules(&["t1", "/es_s/", "/x/"]);
+        for (table, expected) in [
+            ("t1", Some("t1")),
+            ("t12", None),
+            ("yes_stream", Some("/es_s/")),
+            ("axb", Some("/x/")),
+        ] {
+            assert_eq!(rules.rule(table).map(|rule| &*rule.match_), expected, "{table}");
+        }
+        assert_eq!(rules.named().collect::<Vec<_>>(), ["t1"]);
+        assert_eq!(rules.scope("ks"), Scope::All);
+    }
+}

@@ -1,0 +1,571 @@
+//! One shard's stream: Snapshot -> CatchUp -> Copy (again for each snapshot) -> Follow -> Done.
+//!
+//! The position is a cursor: the set of transactions handed out, and the transaction in progress
+//! with the number of its row changes that were. Whatever breaks, the stream goes on from there,
+//! maybe on another server, and what a client has seen of a transaction is skipped by count.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::event::{
+    Event, GtidSet, Partial, Position, ShardName, ShardPosition, Start, TableName, TableSchema,
+    Timestamp,
+};
+use crate::plan::{Flags, PlanError};
+use crate::source::{Scan, Scope, Snapshot, Source, SourceError};
+
+use super::batch::{BatchRows, Inside};
+use super::config::EngineConfig;
+use super::copy::{CopyProgress, last_pk};
+use super::feed::Feed;
+use super::intake::IntakeError;
+use super::log::{End, Part};
+use super::merge::StreamError;
+use super::retry::Retry;
+use super::rules::{Rules, Tables};
+use super::tail::Tail;
+use super::transaction::Transaction;
+
+/// One shard's stream.
+pub(super) struct ShardStream {
+    pub(super) shard: Arc<ShardName>,
+    pub(super) rules: Arc<Rules>,
+    pub(super) flags: Arc<Flags>,
+    pub(super) tables: Tables,
+    pub(super) copy: CopyProgress,
+    pub(super) seen: GtidSet,
+    pub(super) partial: Option<Partial>,
+    pub(super) transaction: Transaction,
+    rules_hash: u64,
+    tails: Vec<Arc<Tail>>,
+    tablet: usize,
+    scope: Arc<Scope>,
+    config: Arc<EngineConfig>,
+    feed: Option<Feed>,
+    retry: Retry,
+    /// Servers in a row that do not hold what the stream needs.
+    refusals: usize,
+    phase: Phase,
+    start: Start,
+    status: Arc<Mutex<Status>>,
+}
+
+/// What SHOW VSTREAMS is told.
+#[derive(Clone)]
+pub(super) struct Status {
+    pub tail: Arc<Tail>,
+    pub phase: &'static str,
+    pub seen: GtidSet,
+    /// When the last transaction handed out was committed.
+    pub timestamp: Timestamp,
+    pub waiting_for_reader: bool,
+}
+
+impl Status {
+    /// The source time that the stream has reached, which goes on while the source is idle.
+    pub fn reached(&self) -> Timestamp {
+        if self.seen.contains_set(&self.tail.log.last()) {
+            return self.tail.log.timestamp().max(self.timestamp);
+        }
+        self.timestamp
+    }
+}
+
+enum Phase {
+    /// Nothing was read yet.
+    Begin,
+    /// The tables that are left need a snapshot; `fresh` if no position came before.
+    Snapshot {
+        fresh: bool,
+    },
+    /// Reads changes exactly up to the snapshot's position.
+    CatchUp(View),
+    /// Reads rows out of the snapshot.
+    Copy(View),
+    Follow,
+    Done,
+}
+
+/// A snapshot that is being read.
+struct View {
+    snapshot: Box<dyn Snapshot>,
+    taken: Instant,
+    /// The client has not been told the snapshot's position.
+    moved: bool,
+    table: Option<TableScan>,
+}
+
+struct TableScan {
+    schema: Arc<TableSchema>,
+    /// BEGIN and FIELD have not been sent.
+    untold: bool,
+}
+
+/// Events of one transaction, or of a copy.
+#[derive(Debug, Default)]
+pub(super) struct ShardBatch {
+    /// VGTIDs hold this shard alone.
+    pub events: Vec<Event>,
+    pub rows: Vec<BatchRows>,
+    pub timestamp: Timestamp,
+    /// Where rows are counted from, and how.
+    pub base: Option<Arc<Position>>,
+    pub inside: Inside,
+    /// More of the same transaction will follow.
+    pub open: bool,
+}
+
+/// Why a step failed.
+pub(super) enum Failure {
+    Source(Arc<SourceError>),
+    Stream(StreamError),
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        Self::Source(Arc::new(error))
+    }
+}
+
+/// What a shard stream is made of.
+pub(super) struct ShardRequest {
+    pub shard: Arc<ShardName>,
+    pub position: ShardPosition,
+    pub tails: Vec<Arc<Tail>>,
+    pub rules: Arc<Rules>,
+    pub flags: Arc<Flags>,
+    pub copy: CopyProgress,
+    pub rules_hash: u64,
+    /// Tells the jitters of this engine's streams apart.
+    pub salt: u64,
+}
+
+impl ShardStream {
+    pub fn new(request: ShardRequest, config: &Arc<EngineConfig>) -> Self {
+        let ShardRequest { shard, position, tails, rules, flags, copy, rules_hash, salt } = request;
+        let first = tails.first().expect("a shard is subscribed to with a tablet at least");
+        let status = Status {
+            tail: Arc::clone(first),
+            phase: if position.wants_copy() { "copy" } else { "catch-up" },
+            seen: GtidSet::new(),
+            timestamp: 0,
+            waiting_for_reader: false,
+        };
+        let seen = match &position.start {
+            Start::After(set) => set.clone(),
+            Start::Copy | Start::Now => GtidSet::new(),
+        };
+        Self {
+            scope: Arc::new(rules.scope(&shard.keyspace)),
+            retry: Retry::new(config, &format!("{shard} {salt}")),
+            config: Arc::clone(config),
+            partial: position.partial.filter(|partial| !seen.contains(&partial.gtid)),
+            start: position.start,
+            seen,
+            shard,
+            rules,
+            flags,
+            tables: Tables::default(),
+            copy,
+            transaction: Transaction::default(),
+            rules_hash,
+            tails,
+            tablet: 0,
+            feed: None,
+            refusals: 0,
+            phase: Phase::Begin,
+            status: Arc::new(Mutex::new(status)),
+        }
+    }
+
+    pub fn status(&self) -> Arc<Mutex<Status>> {
+        Arc::clone(&self.status)
+    }
+
+    /// The next events; `None` at the stream's end. Waits while there is nothing new.
+    pub async fn next(&mut self) -> Result<Option<ShardBatch>, StreamError> {
+        loop {
+            if matches!(self.phase, Phase::Done) {
+                return Ok(None);
+            }
+            match self.step().await {
+                Ok(Some(batch)) => {
+                    self.retry.succeeded();
+                    self.refusals = 0;
+                    self.describe(batch.timestamp);
+                    return Ok(Some(batch));
+                }
+                Ok(None) => {}
+                Err(failure) => self.recover(failure).await?,
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Option<ShardBatch>, Failure> {
+        match self.phase {
+            Phase::Begin => self.begin().await,
+            // What was begun on another server is newer than its snapshot may be.
+            Phase::Snapshot { .. } if self.partial.is_some() => self.read_changes().await,
+            Phase::Snapshot { fresh } => self.take_snapshot(fresh).await.map(|()| None),
+            Phase::CatchUp(_) => self.catch_up().await,
+            Phase::Copy(_) => self.copy_rows().await,
+            Phase::Follow => self.read_changes().await,
+            Phase::Done => Ok(None),
+        }
+    }
+
+    fn feed(&mut self) -> &mut Feed {
+        let (tails, tablet, scope) = (&self.tails, self.tablet, &self.scope);
+        self.feed.get_or_insert_with(|| {
+            let tail = tails.get(tablet).expect("the tablet is one of the shard's");
+            Feed::new(tail, Arc::clone(scope))
+        })
+    }
+
+    fn source(&self) -> &dyn Source {
+        &*self.tails.get(self.tablet).expect("the tablet is one of the shard's").tablet.source
+    }
+
+    async fn begin(&mut self) -> Result<Option<ShardBatch>, Failure> {
+        match self.start.clone() {
+            Start::Copy => self.phase = Phase::Snapshot { fresh: true },
+            Start::Now => {
+                self.seen = self.feed().now().await.map_err(|end| self.ended(end))?;
+                self.phase = Phase::Follow;
+                let now = (self.config.now)()
+                    .duration_since(std::time::UNIX_EPOCH)
+                    .map_or(0, |since| since.as_secs());
+                let events = vec![self.vgtid(), Event::Other(now)];
+                return Ok(Some(ShardBatch { events, timestamp: now, ..ShardBatch::default() }));
+            }
+            Start::After(position) => {
+                let known = self.feed().now().await.map_err(|end| self.ended(end))?;
+                if !known.contains_set(&position) {
+                    let current = self.source().position().await?;
+                    if !current.contains_set(&position) {
+                        return Err(SourceError::Future { position, current }.into());
+                    }
+                }
+                let copies = !self.copy.is_complete();
+                self.phase = if copies { Phase::Snapshot { fresh: false } } else { Phase::Follow };
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next part of the changes, as far as the client has to see it.
+    async fn read_changes(&mut self) -> Result<Option<ShardBatch>, Failure> {
+        let between = self.transaction.is_between() && self.partial.is_none();
+        if between && !matches!(self.phase, Phase::CatchUp(_)) {
+            self.return_to_passed();
+        }
+        let seen = self.seen.clone();
+        let status = Arc::clone(&self.status);
+        let waiting = move |waits| {
+            status.lock().expect("no one panics while holding a status").waiting_for_reader = waits;
+        };
+        let part = self.feed().next(&seen, between, waiting).await;
+        let part = part.map_err(|end| self.ended(end))?;
+        Ok(self.take(&part)?)
+    }
+
+    /// Goes back to the transactions that were passed over, by the cursor rule.
+    fn return_to_passed(&mut self) {
+        if std::mem::take(&mut self.transaction.sought) {
+            self.feed().leave();
+        }
+    }
+
+    fn take(&mut self, part: &Part) -> Result<Option<ShardBatch>, StreamError> {
+        let beyond = match &self.phase {
+            Phase::CatchUp(view) => !view.snapshot.position().contains(&part.gtid),
+            _ => false,
+        };
+        let other = self.partial.as_ref().is_some_and(|partial| partial.gtid != part.gtid);
+        if self.seen.contains(&part.gtid) {
+            return Ok(None);
+        }
+        if beyond || other {
+            // It comes again when the cursor rule places the stream anew.
+            self.transaction.sought = true;
+            return Ok(None);
+        }
+        self.hand_out(part)
+    }
+
+    async fn take_snapshot(&mut self, fresh: bool) -> Result<(), Failure> {
+        if self.copy.is_complete() {
+            self.phase = Phase::Follow;
+            return Ok(());
+        }
+        self.return_to_passed();
+        let seen = self.seen.clone();
+        let limit = self.config.retry_delay_max;
+        match tokio::time::timeout(limit, self.feed().reaches(&seen)).await {
+            Ok(reached) => reached.map_err(|end| self.ended(end))?,
+            Err(_) => return Err(behind(&seen)),
+        }
+        let keyspace = Arc::clone(&self.shard.keyspace);
+        let name = |table: &Arc<str>| TableName {
+            keyspace: Arc::clone(&keyspace),
+            table: Arc::clone(table),
+        };
+        let names: Vec<_> = self.copy.unfinished().map(name).collect();
+        let snapshot = self.source().snapshot(&names).await?;
+        if !snapshot.position().contains_set(&seen) {
+            return Err(behind(&seen));
+        }
+        // A table made before the snapshot and after the list would be in neither.
+        if fresh && self.find_more_tables().await? {
+            return Ok(());
+        }
+        let view = View { snapshot, taken: Instant::now(), moved: fresh, table: None };
+        self.phase = if fresh { Phase::Copy(view) } else { Phase::CatchUp(view) };
+        if let (true, Phase::Copy(view)) = (fresh, &self.phase) {
+            self.seen = view.snapshot.position().clone();
+        }
+        Ok(())
+    }
+
+    async fn find_more_tables(&mut self) -> Result<bool, Failure> {
+        let tables = self.source().tables().await?;
+        let mut more = false;
+        for schema in tables {
+            let table = &schema.name.table;
+            more |= self.rules.copies(table) && self.copy.add(table);
+        }
+        Ok(more)
+    }
+
+    async fn catch_up(&mut self) -> Result<Option<ShardBatch>, Failure> {
+        let Phase::CatchUp(view) = &self.phase else { return Ok(None) };
+        if !self.seen.contains_set(view.snapshot.position()) {
+            return self.read_changes().await;
+        }
+        self.tables.forget_told();
+        let Phase::CatchUp(view) = std::mem::replace(&mut self.phase, Phase::Done) else {
+            return Ok(None);
+        };
+        self.phase = Phase::Copy(view);
+        Ok(None)
+    }
+
+    async fn copy_rows(&mut self) -> Result<Option<ShardBatch>, Failure> {
+        let max_age = self.config.copy_snapshot_max_age;
+        let batch_bytes = self.config.copy_batch_bytes;
+        let Phase::Copy(view) = &mut self.phase else { return Ok(None) };
+        // Rows without a key cannot be placed as surely as others: they are read in one go.
+        let may_renew = view.table.as_ref().is_none_or(|table| !table.schema.key.is_empty());
+        if may_renew && view.taken.elapsed() >= max_age {
+            self.phase = Phase::Snapshot { fresh: false };
+            return Ok(None);
+        }
+        let Some(scan) = &mut view.table else {
+            let Some(table) = self.copy.unfinished().next().cloned() else {
+                return Ok(Some(self.copy_completed()));
+            };
+            let name = TableName { keyspace: Arc::clone(&self.shard.keyspace), table };
+            let Some(schema) = view.snapshot.schema(&name) else {
+                // Dropped since the list was made; its DDL tells the client.
+                self.copy.finish(&name.table);
+                return Ok(None);
+            };
+            if self.copy.restart_if_reshaped(&schema) {
+                debug!(table = %name, "key changed during the copy; copying the table again");
+            }
+            let after = self.copy.last_pk(&name.table).cloned();
+            view.snapshot.scan(Scan { table: name, after, where_sql: None, batch_bytes }).await?;
+            view.table = Some(TableScan { schema, untold: true });
+            return Ok(None);
+        };
+        let rows = match view.snapshot.next().await? {
+            Some(rows) if rows.is_empty() => return Ok(None),
+            rows => rows,
+        };
+        let schema = rows.as_ref().map_or(&scan.schema, |rows| rows.schema());
+        let schema = Arc::clone(schema);
+        let untold = std::mem::take(&mut scan.untold);
+        let moved = untold && std::mem::take(&mut view.moved);
+        if rows.is_none() {
+            view.table = None;
+        }
+        self.copy_batch(&schema, rows, untold, moved).map(Some).map_err(Failure::Stream)
+    }
+
+    /// `BEGIN FIELD [VGTID]` when a table begins, then rows or, at its end, none.
+    fn copy_batch(
+        &mut self,
+        schema: &Arc<TableSchema>,
+        rows: Option<crate::event::RowsEvent>,
+        untold: bool,
+        moved: bool,
+    ) -> Result<ShardBatch, StreamError> {
+        let bound = self.tables.bind(&self.rules, schema);
+        let table = bound.map_err(|error| plan_error(&self.shard, &schema.name, &error))?;
+        let plan = table.plan.clone().expect("only tables that a rule fits are copied");
+        let mut batch = ShardBatch { events: vec![Event::Begin(0)], ..ShardBatch::default() };
+        if untold {
+            batch.events.push(Event::Field(Arc::clone(plan.output())));
+            table.told = true;
+            if moved {
+                batch.events.push(self.vgtid());
+            }
+        }
+        match rows {
+            None => {
+                if untold {
+                    batch.events.push(Event::Begin(0));
+                }
+                self.copy.finish(&schema.name.table);
+            }
+            Some(rows) => {
+                let previous = self.copy.last_pk(&schema.name.table).cloned();
+                let count = rows.len();
+                let row = |index| rows.change(index).and_then(|change| change.shown());
+                let last = row(count - 1).expect("a scan's rows are inserts");
+                let earlier = (0..count - 1).rev().filter_map(row);
+                let pk = last_pk(schema, last, earlier, previous.as_ref());
+                self.copy.advance(schema, pk);
+                batch.base = Some(self.position());
+                let rows = crate::event::Rows::all(Arc::new(rows));
+                batch.rows.push(BatchRows { rows: rows.clone(), plan, before: 0 });
+                batch.inside = Inside::Copy { previous };
+                batch.events.push(Event::Row(rows));
+            }
+        }
+        batch.events.push(self.vgtid());
+        batch.events.push(Event::Commit(0));
+        Ok(batch)
+    }
+
+    fn copy_completed(&mut self) -> ShardBatch {
+        self.phase = Phase::Follow;
+        self.tables.forget_told();
+        let events = vec![Event::CopyCompleted(Some((*self.shard).clone()))];
+        ShardBatch { events, ..ShardBatch::default() }
+    }
+
+    pub(super) fn vgtid(&self) -> Event {
+        Event::Vgtid(self.position())
+    }
+
+    /// Where this shard is, between transactions.
+    pub(super) fn position(&self) -> Arc<Position> {
+        let start = Start::After(self.seen.clone());
+        let mut position = ShardPosition::new((*self.shard).clone(), start);
+        self.copy.describe(&mut position);
+        // Tokens hold it: other rules, or other keys under a copy, make them mean something else.
+        let plan_hash = Some(self.rules_hash ^ self.copy.hash());
+        Arc::new(Position { shards: vec![position], plan_hash })
+    }
+
+    fn ended(&self, end: End) -> Failure {
+        match end {
+            End::Failed(error) => Failure::Source(error),
+            End::Retired => SourceError::Disconnected {
+                context: "the catch-up reader was stopped".to_owned(),
+                source: None,
+            }
+            .into(),
+            End::Broken(IntakeError::Recount { gtid, found, sent }) => StreamError::Recount {
+                shard: (*self.shard).clone(),
+                gtid: gtid.to_string(),
+                found,
+                sent,
+            }
+            .into(),
+            End::Broken(error @ (IntakeError::Order(_) | IntakeError::Replaced { .. })) => {
+                StreamError::Order { shard: (*self.shard).clone(), what: error.to_string() }.into()
+            }
+        }
+    }
+
+    /// Prepares another try, here or on another server, or says why there is none.
+    async fn recover(&mut self, failure: Failure) -> Result<(), StreamError> {
+        let error = match failure {
+            Failure::Stream(error) => return Err(error),
+            Failure::Source(error) => error,
+        };
+        let delay = match &*error {
+            SourceError::Purged { oldest, .. } => {
+                self.refusals += 1;
+                if self.refusals >= self.tails.len() {
+                    return Err(StreamError::Purged {
+                        shard: (*self.shard).clone(),
+                        position: self.seen.clone(),
+                        oldest: oldest.clone(),
+                    });
+                }
+                Some(Duration::ZERO)
+            }
+            error if error.is_transient() || matches!(error, SourceError::Future { .. }) => {
+                self.retry.failed()
+            }
+            _ => None,
+        };
+        let Some(mut delay) = delay else { return Err(self.give_up(error)) };
+        if self.retry.failures() <= 1 && self.tails.len() > 1 {
+            delay = Duration::ZERO;
+        }
+        warn!(
+            shard = %self.shard, error = %error, delay_ms = delay.as_millis(),
+            "stream of a shard broke; will go on"
+        );
+        self.feed = None;
+        self.tablet = (self.tablet + 1) % self.tails.len();
+        self.tables.forget_told();
+        if let Phase::CatchUp(_) | Phase::Copy(_) = self.phase {
+            self.phase = Phase::Snapshot { fresh: false };
+        }
+        tokio::time::sleep(delay).await;
+        Ok(())
+    }
+
+    fn give_up(&self, error: Arc<SourceError>) -> StreamError {
+        let shard = (*self.shard).clone();
+        if let SourceError::Future { position, current } = &*error {
+            let (position, current) = (position.clone(), current.clone());
+            return StreamError::Future { shard, position, current };
+        }
+        let tablet = self.tails.get(self.tablet).map(|tail| Arc::clone(&tail.tablet.name));
+        let failures = self.retry.failures().max(1);
+        StreamError::Source { shard, tablet: tablet.unwrap_or_default(), failures, source: error }
+    }
+
+    fn describe(&self, timestamp: Timestamp) {
+        let phase = match &self.phase {
+            Phase::Begin | Phase::Snapshot { .. } | Phase::Copy(_) => "copy",
+            Phase::CatchUp(_) => "catch-up",
+            Phase::Follow if self.feed.as_ref().is_some_and(Feed::is_live) => "follow",
+            Phase::Follow => "catch-up",
+            Phase::Done => "done",
+        };
+        let mut status = self.status.lock().expect("no one panics while holding a status");
+        status.phase = phase;
+        status.seen = self.seen.clone();
+        status.timestamp = status.timestamp.max(timestamp);
+        if let Some(tail) = self.tails.get(self.tablet) {
+            status.tail = Arc::clone(tail);
+        }
+    }
+}
+
+/// A server that lacks what the client has seen cannot show its rows: they would be older.
+fn behind(seen: &GtidSet) -> Failure {
+    let context = format!("the server is behind {seen}, which the stream has seen");
+    SourceError::Disconnected { context, source: None }.into()
+}
+
+pub(super) fn plan_error(shard: &ShardName, table: &TableName, error: &PlanError) -> StreamError {
+    let (shard, table) = (shard.clone(), table.clone());
+    StreamError::Plan { shard, table, what: error.to_string() }
+}

@@ -1,0 +1,213 @@
+//! From a request to a subscription: shards, servers, rules, tables, and where each shard begins.
+
+use std::sync::Arc;
+
+use crate::event::{Position, ShardName, ShardPosition, Start, TableName, TableSchema};
+use crate::plan::{StreamRequest, TablePlan, TabletType};
+
+use super::copy::CopyProgress;
+use super::merge::{Parts, Subscription};
+use super::rules::Rules;
+use super::shard::{ShardRequest, ShardStream};
+use super::tail::Tail;
+use super::{Explained, Inner, Shard, SubscribeError};
+
+/// One shard of a request.
+struct Resolved<'a> {
+    shard: &'a Shard,
+    position: ShardPosition,
+    tails: Vec<Arc<Tail>>,
+    /// The tables that any rule fits, as they are now.
+    tables: Vec<Arc<TableSchema>>,
+}
+
+impl Inner {
+    pub async fn subscribe(&self, request: StreamRequest) -> Result<Subscription, SubscribeError> {
+        let registration = self.registry.register()?;
+        let rules = Arc::new(self.rules(&request)?);
+        let resolved = self.resolve(&request, &rules).await?;
+        let rules_hash = rules.hash();
+        let flags = Arc::new(request.flags.clone());
+        let mut schemas: Vec<(TableName, Arc<TableSchema>)> = Vec::new();
+        let mut streams = Vec::new();
+        let mut shards = Vec::new();
+        let mut plan_hash = rules_hash;
+        for resolved in resolved {
+            let Resolved { shard, position, tails, tables } = resolved;
+            for schema in &tables {
+                let Some(rule) = rules.rule(&schema.name.table) else { continue };
+                let plan = TablePlan::new(rule, schema)?;
+                if schemas.iter().all(|(name, _)| *name != schema.name) {
+                    schemas.push((schema.name.clone(), Arc::clone(plan.output())));
+                }
+            }
+            let copy = copy_of(&rules, &position, &tables)?;
+            plan_hash ^= copy.hash();
+            shards.push(position.clone());
+            streams.push(ShardStream::new(
+                ShardRequest {
+                    shard: Arc::clone(&shard.name),
+                    position,
+                    tails,
+                    rules: Arc::clone(&rules),
+                    flags: Arc::clone(&flags),
+                    copy,
+                    rules_hash,
+                    salt: registration.id(),
+                },
+                &self.config,
+            ));
+        }
+        if request.position.plan_hash.is_some_and(|hash| hash != plan_hash) {
+            return Err(SubscribeError::OtherPlan);
+        }
+        let shown = streams.iter().map(|stream| (Arc::clone(&stream.shard), stream.status()));
+        registration.show(shown.collect());
+        Ok(Subscription::new(Parts {
+            registration,
+            streams,
+            position: Position { shards, plan_hash: Some(plan_hash) },
+            flags,
+            limit: request.limit,
+            config: Arc::clone(&self.config),
+            schemas,
+            rules_hash,
+        }))
+    }
+
+    pub async fn explain(&self, request: &StreamRequest) -> Result<Vec<Explained>, SubscribeError> {
+        let rules = self.rules(request)?;
+        let mut explained = Vec::new();
+        for resolved in self.resolve(request, &rules).await? {
+            for schema in &resolved.tables {
+                explained.push(explain_table(request, &rules, &resolved, schema)?);
+            }
+        }
+        Ok(explained)
+    }
+
+    fn rules(&self, request: &StreamRequest) -> Result<Rules, SubscribeError> {
+        Ok(Rules::new(&request.filter, &request.flags.tables_to_copy)?)
+    }
+
+    async fn resolve(
+        &self,
+        request: &StreamRequest,
+        rules: &Rules,
+    ) -> Result<Vec<Resolved<'_>>, SubscribeError> {
+        let mut resolved = Vec::new();
+        for (shard, position) in self.shards_of(&request.position)? {
+            let of_type = |tail: &&Arc<Tail>| tail.tablet.tablet_type == request.tablet_type;
+            let tails: Vec<_> = shard.tails.iter().filter(of_type).cloned().collect();
+            let tables = read_tables(&shard.name, request.tablet_type, &tails).await?;
+            let fits = |schema: &Arc<TableSchema>| rules.rule(&schema.name.table).is_some();
+            let tables: Vec<_> = tables.into_iter().filter(fits).collect();
+            if let Some(missing) =
+                rules.named().find(|name| tables.iter().all(|schema| *schema.name.table != **name))
+                && position.wants_copy()
+            {
+                let missing = TableName::new(&shard.name.keyspace, missing);
+                return Err(SubscribeError::NoSuchTable(missing));
+            }
+            resolved.push(Resolved { shard, position, tails, tables });
+        }
+        if resolved.is_empty() {
+            return Err(SubscribeError::NoShard);
+        }
+        Ok(resolved)
+    }
+
+    /// The shards that a position names; one without a shard stands for all of its keyspace.
+    fn shards_of(
+        &self,
+        position: &Position,
+    ) -> Result<Vec<(&Shard, ShardPosition)>, SubscribeError> {
+        let mut shards = Vec::new();
+        for wanted in &position.shards {
+            let keyspace = &wanted.shard.keyspace;
+            let mut all =
+                self.shards.iter().filter(|shard| shard.name.keyspace == *keyspace).peekable();
+            if all.peek().is_none() {
+                return Err(SubscribeError::NoSuchKeyspace(keyspace.to_string()));
+            }
+            if !wanted.shard.shard.is_empty() {
+                let Some(shard) = all.find(|shard| *shard.name == wanted.shard) else {
+                    return Err(SubscribeError::NoSuchShard(wanted.shard.clone()));
+                };
+                shards.push((shard, wanted.clone()));
+                continue;
+            }
+            if matches!(wanted.start, Start::After(_)) {
+                return Err(SubscribeError::PositionWithoutShard);
+            }
+            let named =
+                |shard: &ShardName| ShardPosition { shard: shard.clone(), ..wanted.clone() };
+            shards.extend(all.map(|shard| (shard, named(&shard.name))));
+        }
+        Ok(shards)
+    }
+}
+
+/// The tables of a shard, asked of its servers in turn.
+async fn read_tables(
+    shard: &ShardName,
+    tablet_type: TabletType,
+    tails: &[Arc<Tail>],
+) -> Result<Vec<Arc<TableSchema>>, SubscribeError> {
+    let mut last = SubscribeError::NoTablet { shard: shard.clone(), tablet_type };
+    for tail in tails {
+        match tail.tablet.source.tables().await {
+            Ok(tables) => return Ok(tables),
+            Err(source) => {
+                last = SubscribeError::Source { tablet: Arc::clone(&tail.tablet.name), source };
+            }
+        }
+    }
+    Err(last)
+}
+
+fn copy_of(
+    rules: &Rules,
+    position: &ShardPosition,
+    tables: &[Arc<TableSchema>],
+) -> Result<CopyProgress, SubscribeError> {
+    if !position.wants_copy() {
+        return Ok(CopyProgress::default());
+    }
+    let copied = tables.iter().filter(|schema| rules.copies(&schema.name.table));
+    let copy = CopyProgress::new(copied, position);
+    if position.start == Start::Copy && copy.is_complete() {
+        return Err(SubscribeError::NothingToCopy);
+    }
+    Ok(copy)
+}
+
+fn explain_table(
+    request: &StreamRequest,
+    rules: &Rules,
+    resolved: &Resolved<'_>,
+    schema: &Arc<TableSchema>,
+) -> Result<Explained, SubscribeError> {
+    let rule = rules.rule(&schema.name.table).expect("only tables that a rule fits are resolved");
+    let plan = TablePlan::new(rule, schema)?;
+    let tablet = resolved.tails.first().map_or("", |tail| &tail.tablet.name);
+    let position = &resolved.position;
+    let start = match &position.start {
+        Start::Copy => "copy, then follow".to_owned(),
+        Start::Now => "follow from now".to_owned(),
+        Start::After(set) if position.wants_copy() => {
+            format!("catch up from {set}, go on copying, then follow")
+        }
+        Start::After(set) => format!("follow from {set}"),
+    };
+    let columns = plan.output().columns.iter().map(|column| &*column.name);
+    Ok(Explained {
+        shard: (*resolved.shard.name).clone(),
+        tablet: format!("{tablet} (first {:?} of the shard)", request.tablet_type),
+        start,
+        table: schema.name.clone(),
+        rule: rule.to_string(),
+        projection: columns.collect::<Vec<_>>().join(", "),
+        predicate: plan.condition().map(ToString::to_string).unwrap_or_default(),
+    })
+}

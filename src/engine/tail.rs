@@ -1,0 +1,284 @@
+//! One task per tablet in use: Source -> Log, whatever the number of streams.
+//!
+//! The first lease starts it at the source's present position, and it ends when there has been no
+//! lease for a while. It mends broken connections itself; when it cannot, it ends its log, and each
+//! stream decides for itself where to go on. It never waits for a stream.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+use tracing::{debug, warn};
+
+use crate::event::GtidSet;
+use crate::source::{Scope, Source, SourceError, Span};
+use crate::telemetry;
+
+use super::config::EngineConfig;
+use super::intake::{Intake, IntakeError};
+use super::log::{End, Log, covers, widest};
+use super::reader::Readers;
+use super::retry::Retry;
+
+/// One server, its log and its catch-up readers.
+pub(super) struct Tail {
+    pub tablet: super::Tablet,
+    pub log: Log,
+    pub readers: Readers,
+    config: Arc<EngineConfig>,
+    demand: Mutex<Demand>,
+    changed: Notify,
+}
+
+/// What streams want of a tail.
+#[derive(Debug, Default)]
+struct Demand {
+    leases: usize,
+    scope: Option<Scope>,
+    running: bool,
+}
+
+/// Keeps a tail running.
+pub(super) struct TailLease(Arc<Tail>);
+
+impl std::ops::Deref for TailLease {
+    type Target = Arc<Tail>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for TailLease {
+    fn drop(&mut self) {
+        let mut demand = self.0.demand();
+        demand.leases -= 1;
+        let idle = demand.leases == 0;
+        drop(demand);
+        if idle {
+            self.0.changed.notify_one();
+        }
+    }
+}
+
+impl Tail {
+    pub fn new(tablet: super::Tablet, config: Arc<EngineConfig>) -> Self {
+        Self {
+            log: Log::new(config.log_bytes_max),
+            readers: Readers::new(Arc::clone(&tablet.source), Arc::clone(&config)),
+            tablet,
+            config,
+            demand: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Asks for the tables of `scope` to be read, which begins now or soon.
+    pub fn lease(self: &Arc<Self>, scope: &Scope) -> TailLease {
+        let mut demand = self.demand();
+        demand.leases += 1;
+        let wider = demand.scope.as_ref().is_none_or(|have| !covers(have, scope));
+        if wider {
+            demand.scope = Some(
+                demand.scope.as_ref().map_or_else(|| scope.clone(), |have| widest(have, scope)),
+            );
+        }
+        let start = !demand.running;
+        if start {
+            demand.running = true;
+            // No cursor may take the end of an earlier run for the end of this one.
+            self.log.reset(GtidSet::new());
+        }
+        drop(demand);
+        if start {
+            let tail = Arc::clone(self);
+            telemetry::spawn("tail", tail.run());
+        } else if wider {
+            self.changed.notify_one();
+        }
+        TailLease(Arc::clone(self))
+    }
+
+    fn demand(&self) -> MutexGuard<'_, Demand> {
+        self.demand.lock().expect("no one panics while holding a tail's demand")
+    }
+
+    fn scope(&self) -> Scope {
+        self.demand().scope.clone().expect("a tail runs because of a lease, which has a scope")
+    }
+
+    async fn run(self: Arc<Self>) {
+        let guard = EndOnPanic(&self);
+        let end = Run::new(&self).to_the_end().await;
+        std::mem::forget(guard);
+        if let Some(end) = end {
+            debug!(source = self.tablet.source.name(), "tail ended");
+            self.stop(end);
+        }
+    }
+
+    /// The leases that are left keep their scope: the next one to come starts it again.
+    fn stop(&self, end: End) {
+        let mut demand = self.demand();
+        demand.running = false;
+        self.log.end(end);
+    }
+
+    /// Ends it unless somebody came at the last moment.
+    fn stop_if_idle(&self) -> bool {
+        let mut demand = self.demand();
+        let idle = demand.leases == 0;
+        if idle {
+            *demand = Demand::default();
+            self.log.reset(GtidSet::new());
+        }
+        idle
+    }
+
+    /// Whether any stream or linger keeps it running.
+    pub fn is_running(&self) -> bool {
+        self.demand().running
+    }
+}
+
+/// Ends the log of a tail that panics, so that its streams end with an error.
+struct EndOnPanic<'a>(&'a Tail);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        let context = "the tail's task broke down or was stopped".to_owned();
+        let error = SourceError::Corrupt { context, source: None };
+        self.0.stop(End::Failed(Arc::new(error)));
+    }
+}
+
+/// One life of a tail.
+struct Run<'a> {
+    tail: &'a Tail,
+    source: &'a dyn Source,
+    intake: Intake,
+    retry: Retry,
+    /// The tables that are being read.
+    scope: Scope,
+}
+
+/// Why one connection of a tail is over.
+enum Over {
+    /// Somebody wants more tables.
+    Widen,
+    /// Nobody wants anything.
+    Idle,
+    Failed(SourceError),
+    Broken(IntakeError),
+}
+
+impl<'a> Run<'a> {
+    fn new(tail: &'a Tail) -> Self {
+        Self {
+            tail,
+            source: &*tail.tablet.source,
+            intake: Intake::new(tail.config.part_bytes),
+            retry: Retry::new(&tail.config, tail.tablet.source.name()),
+            scope: tail.scope(),
+        }
+    }
+
+    /// Why it ended; `None` when nobody needs it.
+    async fn to_the_end(mut self) -> Option<End> {
+        let mut started = false;
+        loop {
+            match self.connection(&mut started).await {
+                Over::Widen => {}
+                Over::Idle => return None,
+                Over::Broken(error) => return Some(End::Broken(error)),
+                Over::Failed(error) => {
+                    let delay = error.is_transient().then(|| self.retry.failed()).flatten();
+                    let Some(delay) = delay else { return Some(End::Failed(Arc::new(error))) };
+                    warn!(
+                        source = self.source.name(),
+                        error = %error,
+                        delay_ms = delay.as_millis(),
+                        "reading changes failed; will retry"
+                    );
+                    tokio::time::sleep(delay).await;
+                }
+            }
+            self.intake.reconnect();
+        }
+    }
+
+    async fn connection(&mut self, started: &mut bool) -> Over {
+        if !*started {
+            match self.source.position().await {
+                Ok(position) => self.tail.log.reset(position),
+                Err(error) => return Over::Failed(error),
+            }
+            *started = true;
+        }
+        // A transaction that broke off is completed under the scope that it was begun under.
+        if self.intake.is_between_transactions() {
+            self.scope = self.tail.scope();
+        }
+        let span = Span { start: self.tail.log.last(), until: None };
+        let mut changes = match self.source.changes(span, self.scope.clone()).await {
+            Ok(changes) => changes,
+            Err(error) => return Over::Failed(error),
+        };
+        if self.intake.is_between_transactions() {
+            self.tail.log.open_segment(self.scope.clone());
+        }
+        let mut linger = None;
+        loop {
+            let idle = async {
+                match linger {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.tail.changed.notified() => {}
+                () = idle => {
+                    if self.tail.stop_if_idle() {
+                        return Over::Idle;
+                    }
+                }
+                read = changes.next() => match read {
+                    Ok(Some(events)) => {
+                        if let Err(error) = self.take(events) {
+                            return Over::Broken(error);
+                        }
+                    }
+                    Ok(None) => return Over::Failed(ended_early()),
+                    Err(error) => return Over::Failed(error),
+                },
+            }
+            let demand = self.tail.demand();
+            let idle = demand.leases == 0;
+            let wider = demand.scope.as_ref().is_some_and(|want| !covers(&self.scope, want));
+            drop(demand);
+            let idle_end = || tokio::time::Instant::now() + self.tail.config.tail_linger;
+            linger = idle.then(|| linger.unwrap_or_else(idle_end));
+            if wider && self.intake.is_between_transactions() {
+                return Over::Widen;
+            }
+        }
+    }
+
+    fn take(&mut self, events: Vec<crate::event::Event>) -> Result<(), IntakeError> {
+        let taken = self.intake.take(events)?;
+        self.retry.succeeded();
+        if let Some(time) = taken.heartbeat {
+            self.tail.log.note_time(time);
+        }
+        if !taken.parts.is_empty() {
+            self.tail.log.append(taken.parts);
+        }
+        Ok(())
+    }
+}
+
+/// What a reader without end that ended is.
+pub(super) fn ended_early() -> SourceError {
+    let context = "the source ended the stream of changes".to_owned();
+    SourceError::Disconnected { context, source: None }
+}
