@@ -1,5 +1,7 @@
 //! The MySQL door, packet by packet: logins, commands, results, KILL, and bytes no client would send.
 
+mod streams;
+
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -14,9 +14,9 @@ use vstreamd::source::{
 use vstreamd::sql::sqlite::Value;
 
 /// Answers `SELECT ROWS <count> <bytes>` with so many rows of one column, `SELECT *` with none,
-/// `SELECT @@<name>` and
-/// `SELECT <name>` with a variable, `DO WAIT` once it is interrupted, BEGIN, COMMIT and SET
-/// autocommit with the new status, INSERT with one row, and anything else with error 1064.
+/// `SELECT @@<name>` and `SELECT <name>` with a variable, `DO WAIT` once it is interrupted, BEGIN,
+/// COMMIT and `DO 0` with the new status, INSERT with one row, SET with OK, and anything else with
+/// error 1064.
 pub struct Scripted;
 
 struct Session {
@@ -72,7 +72,8 @@ impl BackendSession for Session {
             ["do", "panic"] => panic!("as announced"),
             ["begin"] => Ok(self.set(true, self.status.autocommit)),
             ["commit"] => Ok(self.set(false, self.status.autocommit)),
-            ["set", "autocommit", "=", value] => Ok(self.set(false, value == "1")),
+            ["do", "0"] => Ok(self.set(false, self.status.autocommit)),
+            ["set", ..] => Ok(BackendReply::Ok(BackendOk::default())),
             ["insert", ..] => Ok(BackendReply::Ok(BackendOk {
                 affected_rows: 1,
                 last_insert_id: 7,

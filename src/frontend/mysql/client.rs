@@ -179,7 +179,10 @@ impl Client {
         more: bool,
     ) -> io::Result<Ending> {
         let table = match reply {
-            Reply::Ok => {
+            Reply::Told(text) if self.backend.is_some() => {
+                return self.backend(link, &text, None, token, more).await;
+            }
+            Reply::Ok | Reply::Told(_) => {
                 self.encoding(more).ok(link, &Done::default());
                 return Ok(Ok(()));
             }
@@ -188,10 +191,6 @@ impl Client {
             Reply::Explain(request) => self.explain(&request).await,
             Reply::Backend { text, limit } => {
                 return self.backend(link, &text, limit, token, more).await;
-            }
-            Reply::Autocommit(on) => {
-                let text = format!("SET autocommit = {}", u8::from(on));
-                return self.backend(link, &text, None, token, more).await;
             }
             Reply::Under(variables, reply) => {
                 let before = self.session.replace_variables(*variables);
@@ -426,10 +425,9 @@ impl Client {
     /// How results are encoded now; `more` if another statement of the same text follows.
     fn encoding(&self, more: bool) -> Encoding {
         let mut status = StatusFlags::empty();
-        let (autocommit, in_transaction) = match &self.backend {
-            Some(backend) => (backend.status().autocommit, backend.status().in_transaction),
-            None => (self.session.variables().is_on("autocommit"), false),
-        };
+        let in_transaction =
+            self.backend.as_ref().is_some_and(|backend| backend.status().in_transaction);
+        let autocommit = self.session.variables().is_on("autocommit");
         status.set(StatusFlags::SERVER_STATUS_AUTOCOMMIT, autocommit);
         status.set(StatusFlags::SERVER_STATUS_IN_TRANS, in_transaction);
         status.set(StatusFlags::SERVER_MORE_RESULTS_EXISTS, more);

@@ -48,8 +48,8 @@ pub enum Reply {
         /// How many rows of it are sent.
         limit: Option<u64>,
     },
-    /// The backend's session must commit by itself, or not; nothing else is answered.
-    Autocommit(bool),
+    /// It is done once the backend, if it was needed before, has run this text.
+    Told(String),
     /// Another statement, with these variables while it runs.
     Under(Box<Variables>, Box<Reply>),
     /// What is connected.
@@ -240,16 +240,23 @@ impl Session {
     fn set(&mut self, assignments: &[Assignment]) -> Result<Reply, Failure> {
         let mut variables = self.variables.clone();
         assign_all(&mut variables, assignments)?;
-        let before = std::mem::replace(&mut self.variables, variables);
-        let autocommit = self.variables.is_on("autocommit");
-        // The backend is told even of what it knows: setting autocommit commits.
+        self.variables = variables;
+        // User variables live in the backend too: its statements read and change them.
+        let of_users: Vec<_> = assignments
+            .iter()
+            .filter(|item| matches!(item, Assignment::UserVariable { .. }))
+            .map(ToString::to_string)
+            .collect();
+        if !of_users.is_empty() {
+            let text = format!("SET {}", of_users.join(", "));
+            return Ok(Reply::Backend { text, limit: None });
+        }
+        // The backend reads autocommit with each statement; switching it on commits, so one follows
+        // at once.
         let named = assignments.iter().any(
             |item| matches!(item, Assignment::Variable { name, .. } if name == "autocommit"),
         );
-        if named || autocommit != before.is_on("autocommit") {
-            return Ok(Reply::Autocommit(autocommit));
-        }
-        Ok(Reply::Ok)
+        Ok(if named { Reply::Told("DO 0".to_owned()) } else { Reply::Ok })
     }
 
     fn backend(&self, command: Command) -> Result<Reply, Failure> {
@@ -374,7 +381,8 @@ fn assign(variables: &mut Variables, assignment: &Assignment) -> Result<(), Fail
             variables.assign(*scope, name, value)
         }
         Assignment::UserVariable { name, value } => {
-            let value = evaluate(value, variables)?;
+            // What only the backend can tell, only the backend knows.
+            let value = evaluate(value, variables).unwrap_or(Value::Null);
             variables.set_user(name, value)
         }
         Assignment::Names { charset, collation } => {
