@@ -2,5 +2,9 @@
 
 #[path = "grammar/corpus.rs"]
 mod corpus;
+#[path = "grammar/ebnf.rs"]
+mod ebnf;
 #[path = "grammar/limits.rs"]
 mod limits;
+#[path = "grammar/sentences.rs"]
+mod sentences;

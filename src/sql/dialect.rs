@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use sqlparser::ast::{CastKind, DataType, Expr, Ident, UnaryOperator};
+use sqlparser::ast::{CastKind, DataType, Expr, Ident, UnaryOperator, Value};
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -102,6 +102,10 @@ impl Dialect for MySql {
                     format: None,
                 }));
             }
+            Token::CustomBinaryOperator(word) if word == NULL => {
+                parser.advance_token();
+                return Some(Ok(Expr::value(Value::Null)));
+            }
             _ => return None,
         };
         parser.advance_token();
@@ -111,9 +115,11 @@ impl Dialect for MySql {
 }
 
 /// Makes operators of the words DIV and MOD where they stand behind an operand: sqlparser knows
-/// the one only by copying what stands before it, and the other not at all.
+/// the one only by copying what stands before it, and the other not at all. And hides the NULL
+/// behind REGEXP, which sqlparser would take for a part of the operator.
 pub(super) fn rewrite_operators(tokens: &mut [TokenWithSpan]) {
     let mut after_operand = false;
+    let mut after_regexp = false;
     for token in tokens {
         match &token.token {
             Token::Whitespace(_) => continue,
@@ -121,8 +127,17 @@ pub(super) fn rewrite_operators(tokens: &mut [TokenWithSpan]) {
                 token.token = Token::CustomBinaryOperator(DIV.to_owned());
             }
             Token::Word(word) if is_mod(word) && after_operand => token.token = Token::Mod,
+            Token::Word(Word { keyword: Keyword::NULL, quote_style: None, .. }) if after_regexp => {
+                token.token = Token::CustomBinaryOperator(NULL.to_owned());
+                (after_operand, after_regexp) = (true, false);
+                continue;
+            }
             _ => {}
         }
+        after_regexp = matches!(
+            &token.token,
+            Token::Word(Word { keyword: Keyword::REGEXP | Keyword::RLIKE, quote_style: None, .. })
+        );
         after_operand = match &token.token {
             Token::Word(word) => word.quote_style.is_some() || !is_operator(word.keyword),
             Token::Number(..)
@@ -264,6 +279,9 @@ fn variable_name(parser: &mut Parser) -> Result<Ident, ParserError> {
 
 /// The operator that [`rewrite_operators`] makes of the word DIV.
 pub(super) const DIV: &str = "DIV";
+
+/// What [`rewrite_operators`] makes of the NULL behind REGEXP.
+const NULL: &str = "NULL";
 
 const BASE: MySqlDialect = MySqlDialect {};
 
