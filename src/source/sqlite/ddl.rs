@@ -172,7 +172,8 @@ impl<'a> Change<'a> {
         self.end(old)?;
         let version = self.make(&alter.new)?;
         let connection = &self.writer.opened.connection;
-        let mut written = write::rebuild(connection, alter, &made_name(version), self.session)?;
+        let mut written =
+            write::rebuild(connection, alter, &made_name(version), &self.registry, self.session)?;
         written.warnings.splice(0..0, alter.warnings.iter().cloned());
         self.written = written;
         self.writer.execute(&format!("DROP TABLE {}", quote(old)))?;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use super::convert::time::Moment;
 use crate::sql::sqlite::{Fault, Value, Warning};
 
 /// The next AUTO_INCREMENT values of all tables of a store; they outlive rollbacks.
@@ -52,6 +53,7 @@ struct Inner {
     connection_id: u64,
     version: String,
     strict: bool,
+    foreign_key_checks: bool,
     last_insert_id: u64,
     row_count: i64,
     found_rows: u64,
@@ -76,6 +78,8 @@ pub struct StatementStart {
     pub version: String,
     /// sql_mode has a strict mode.
     pub strict: bool,
+    /// `foreign_key_checks` is on.
+    pub foreign_key_checks: bool,
     /// Values of user variables that the statement names.
     pub variables: HashMap<String, Value>,
 }
@@ -95,6 +99,7 @@ impl SessionState {
         inner.connection_id = start.connection_id;
         inner.version = start.version;
         inner.strict = start.strict;
+        inner.foreign_key_checks = start.foreign_key_checks;
         inner.variables = start.variables;
         inner.warnings.clear();
         inner.fault = None;
@@ -134,6 +139,47 @@ impl SessionState {
         self.killed.load(Ordering::Relaxed)
     }
 
+    /// Whether a value that does not fit is an error.
+    pub fn strict(&self) -> bool {
+        self.lock().strict
+    }
+
+    /// Whether foreign keys are looked at.
+    pub fn foreign_key_checks(&self) -> bool {
+        self.lock().foreign_key_checks
+    }
+
+    /// Leaves a warning.
+    pub fn warn(&self, warning: Warning) {
+        let mut inner = self.lock();
+        if inner.warnings.len() < WARNINGS_MAX {
+            inner.warnings.push(warning);
+        }
+    }
+
+    /// Says what the SQLite error stands for that a function is about to raise.
+    pub fn fail(&self, fault: Fault) {
+        self.lock().fault = Some(fault);
+    }
+
+    /// The AUTO_INCREMENT counters of the store.
+    pub const fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Sets what LAST_INSERT_ID() says.
+    pub fn set_last_insert_id(&self, id: u64) {
+        self.lock().last_insert_id = id;
+    }
+
+    /// The time of the statement, UTC, with so many digits of a second.
+    pub fn now_text(&self, fsp: u8) -> String {
+        let unit = 10_i64.pow(6 - u32::from(fsp.min(6)));
+        let micros = self.lock().now_micros;
+        let moment = Moment::from_unix_micros(micros - micros.rem_euclid(unit));
+        moment.unwrap_or_default().text(fsp)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -160,3 +206,6 @@ pub fn register(connection: &Connection, current: &Arc<Current>) -> rusqlite::Re
     let _ = (connection, current);
     Ok(())
 }
+
+/// Warnings that a statement keeps, as MySQL's max_error_count.
+const WARNINGS_MAX: usize = 1024;

@@ -80,6 +80,10 @@ impl StoreSession {
             version: text("version"),
             // Without a word about it, MySQL's default holds: strict.
             strict: !matches!(&mode, Some(Value::Text(mode)) if !mode.contains("STRICT_")),
+            foreign_key_checks: !matches!(
+                variables.system("foreign_key_checks"),
+                Some(Value::Int(0))
+            ),
             variables: self.variables.clone(),
         });
     }

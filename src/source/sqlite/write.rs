@@ -2,14 +2,23 @@
 //!
 //! The caller has opened a savepoint on the one writing connection and rolls back to it when this
 //! fails; so a statement is atomic. SQLite sees plain inserts, updates and deletes of rows whose
-//! values are already in stored form.
+//! values are already in stored form: defaults, conversions, constraints and foreign keys are
+//! decided here, because MySQL decides them per row and in its own order.
+
+mod foreign;
+mod insert;
+mod rebuild;
+mod row;
+mod update;
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
+use rusqlite::types::Value as Stored;
 
+pub use self::rebuild::rebuild;
 use super::functions::SessionState;
-use crate::sql::sqlite::{Alter, Dml, Fault, Tables, Warning};
+use crate::sql::sqlite::{Delete, Dml, Fault, Table, Tables, Update, Warning};
 
 /// What a statement did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,18 +40,157 @@ pub fn run(
     dml: &Dml,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
-    let _ = (connection, tables, dml, session);
-    Err(Fault::Unsupported("writing".to_owned()))
+    let mut run = Run::new(connection, tables, session);
+    // What a multi-table statement changes is found before any of it changes.
+    let work = run.find(dml)?;
+    for (dml, found) in work {
+        match dml {
+            Dml::Insert(insert) => run.insert(insert)?,
+            Dml::Update(update) => run.update(update, found)?,
+            Dml::Delete(delete) => run.delete(delete, found)?,
+            Dml::Several(_) => return Err(Fault::Internal("statements nested twice".to_owned())),
+        }
+    }
+    Ok(run.finish(matches!(dml, Dml::Insert(_))))
 }
 
-/// Copies the rows of `alter.old`, under its SQLite name, into the empty table `into` that has the
-/// shape of `alter.new`.
-pub fn rebuild(
-    connection: &Connection,
-    alter: &Alter,
-    into: &str,
-    session: &Arc<SessionState>,
-) -> Result<Written, Fault> {
-    let _ = (connection, alter, into, session);
-    Err(Fault::Unsupported("ALTER TABLE".to_owned()))
+/// A row to change: its rowid, and values of other tables that assignments name.
+type Found = Vec<(i64, Vec<Stored>)>;
+
+/// A statement in progress.
+struct Run<'a> {
+    connection: &'a Connection,
+    tables: &'a dyn Tables,
+    session: &'a Arc<SessionState>,
+    /// IGNORE: an error of a row is a warning.
+    ignore: bool,
+    /// The row at work, from 1, as messages count.
+    row: u64,
+    affected: u64,
+    /// Rows that an UPDATE found, or duplicates that an INSERT met.
+    met: u64,
+    first_id: u64,
+    info: Option<Info>,
+}
+
+/// Which numbers the client is shown.
+#[derive(Debug, Clone, Copy)]
+enum Info {
+    Records,
+    Matched,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        connection: &'a Connection,
+        tables: &'a dyn Tables,
+        session: &'a Arc<SessionState>,
+    ) -> Self {
+        Self {
+            connection,
+            tables,
+            session,
+            ignore: false,
+            row: 0,
+            affected: 0,
+            met: 0,
+            first_id: 0,
+            info: None,
+        }
+    }
+
+    fn find<'d>(&self, dml: &'d Dml) -> Result<Vec<(&'d Dml, Found)>, Fault> {
+        match dml {
+            Dml::Insert(_) => Ok(vec![(dml, Vec::new())]),
+            Dml::Update(Update { rows, .. }) | Dml::Delete(Delete { rows, .. }) => {
+                Ok(vec![(dml, self.found(rows)?)])
+            }
+            Dml::Several(parts) => {
+                let mut work = Vec::new();
+                for part in parts {
+                    work.extend(self.find(part)?);
+                }
+                Ok(work)
+            }
+        }
+    }
+
+    fn found(&self, sql: &str) -> Result<Found, Fault> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.fault(&e))?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
+        let mut found = Found::new();
+        while let Some(row) = rows.next().map_err(|e| self.fault(&e))? {
+            self.check_killed()?;
+            let extra = (1..columns).map(|index| row.get::<_, Stored>(index));
+            let extra = extra.collect::<Result<_, _>>().map_err(|e| self.fault(&e))?;
+            found.push((row.get(0).map_err(|e| self.fault(&e))?, extra));
+        }
+        Ok(found)
+    }
+
+    fn check_killed(&self) -> Result<(), Fault> {
+        if self.session.killed() { Err(Fault::Interrupted) } else { Ok(()) }
+    }
+
+    /// Whether a value that does not fit is an error.
+    fn strict(&self) -> bool {
+        self.session.strict() && !self.ignore
+    }
+
+    fn warn(&self, fault: &Fault) {
+        let (code, message) = (fault.code(), fault.to_string());
+        self.session.warn(Warning { level: "Warning", code, message });
+    }
+
+    /// Under IGNORE a row's error is a warning, and the row is left out.
+    fn forgive<T>(&self, outcome: Result<T, Fault>) -> Result<Option<T>, Fault> {
+        match outcome {
+            Ok(done) => Ok(Some(done)),
+            Err(fault) if self.ignore && is_row_error(&fault) => {
+                self.warn(&fault);
+                Ok(None)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn fault(&self, error: &rusqlite::Error) -> Fault {
+        self.session.fault(error)
+    }
+
+    fn finish(self, insert: bool) -> Written {
+        let warnings = self.session.take_warnings();
+        let count = warnings.len();
+        let info = match self.info {
+            None => String::new(),
+            Some(Info::Records) => {
+                format!("Records: {}  Duplicates: {}  Warnings: {count}", self.row, self.met)
+            }
+            Some(Info::Matched) => {
+                format!("Rows matched: {}  Changed: {}  Warnings: {count}", self.met, self.affected)
+            }
+        };
+        if insert && self.first_id > 0 {
+            self.session.set_last_insert_id(self.first_id);
+        }
+        Written { affected_rows: self.affected, last_insert_id: self.first_id, warnings, info }
+    }
+}
+
+fn is_row_error(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::DuplicateEntry { .. }
+            | Fault::ChildRow(_)
+            | Fault::ParentRow(_)
+            | Fault::CheckViolated(_)
+            | Fault::NullColumn(_)
+    )
+}
+
+/// The parameters `?1, ?2, ...` of a row of this table.
+fn parameters(table: &Table) -> String {
+    let each: Vec<String> = (1..=table.columns.len()).map(|place| format!("?{place}")).collect();
+    each.join(", ")
 }
