@@ -1,5 +1,6 @@
 //! The MySQL door, packet by packet: logins, commands, results, KILL, and bytes no client would send.
 
+mod clients;
 mod streams;
 
 use std::time::Duration;

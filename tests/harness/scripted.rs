@@ -27,7 +27,7 @@ struct Session {
 struct Rows {
     columns: Vec<ResultColumn>,
     left: usize,
-    cell: Vec<u8>,
+    cells: Vec<Vec<u8>>,
 }
 
 #[async_trait]
@@ -54,14 +54,11 @@ impl BackendSession for Session {
                 Ok(rows(count.parse().unwrap(), cell))
             }
             ["select", "*", ..] => Ok(rows(0, Vec::new())),
-            ["select", name, ..] => {
-                let name = name.trim_start_matches("@@").trim_end_matches("()");
-                match variables.system(name) {
-                    Some(Value::Null) => Ok(rows(1, b"NULL".to_vec())),
-                    Some(Value::Int(number)) => Ok(rows(1, number.to_string().into_bytes())),
-                    Some(Value::Text(text)) => Ok(rows(1, text.into_bytes())),
-                    other => Err(BackendError::new(1193, "HY000", format!("{name}: {other:?}"))),
-                }
+            ["select", ..] => {
+                let names = lower["select".len()..].split(" limit ").next().unwrap_or_default();
+                let cells = names.split(',').map(|name| variable(name.trim(), variables));
+                let cells = cells.collect::<Result<Vec<_>, _>>()?;
+                Ok(table(1, cells))
             }
             ["do", "wait"] => {
                 while !self.killed.load(Ordering::Relaxed) {
@@ -117,23 +114,39 @@ impl BackendRows for Rows {
         }
         let mut block = RowBlock::default();
         for _ in 0..self.left.min(100) {
-            block.push(|out| push_cell(out, &self.cell));
+            block.push(|out| self.cells.iter().for_each(|cell| push_cell(out, cell)));
             self.left -= 1;
         }
         Ok(Some(block))
     }
 }
 
+/// What `@@name` or `name()` is worth.
+fn variable(name: &str, variables: &dyn Variables) -> Result<Vec<u8>, BackendError> {
+    let name = name.trim_start_matches("@@").trim_end_matches("()");
+    match variables.system(name) {
+        Some(Value::Null) => Ok(b"NULL".to_vec()),
+        Some(Value::Int(number)) => Ok(number.to_string().into_bytes()),
+        Some(Value::Text(text)) => Ok(text.into_bytes()),
+        other => Err(BackendError::new(1193, "HY000", format!("{name}: {other:?}"))),
+    }
+}
+
 fn rows(left: usize, cell: Vec<u8>) -> BackendReply {
+    table(left, vec![cell])
+}
+
+fn table(left: usize, cells: Vec<Vec<u8>>) -> BackendReply {
     let column = Column {
         name: "cell".into(),
         column_type: ColumnType::Text { length_bytes: 4 },
-        collation: CollationId::BINARY,
+        collation: CollationId::UTF8MB4_BIN,
         nullable: true,
         auto_increment: false,
         has_default: true,
-        declared: "longblob".into(),
+        declared: "longtext".into(),
     };
-    let columns = vec![ResultColumn { name: "cell".into(), column, table: None }];
-    BackendReply::Rows(Box::new(Rows { columns, left, cell }))
+    let column = ResultColumn { name: "cell".to_owned(), column, table: None };
+    let columns = vec![column; cells.len()];
+    BackendReply::Rows(Box::new(Rows { columns, left, cells }))
 }

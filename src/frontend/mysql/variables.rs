@@ -395,6 +395,7 @@ const DEFINITIONS: &[Definition] = &[
         "OFF",
     ),
     Definition("skip_query_plan_cache", Kind::Switch, OFF),
+    Definition("socket", Kind::FixedText, ""),
     Definition("sql_auto_is_null", Kind::Switch, OFF),
     Definition("sql_big_selects", Kind::Switch, ON),
     Definition("sql_log_bin", Kind::Switch, ON),
