@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::journal::{self, signed};
 use crate::event::TableSchema;
-use crate::sql::sqlite::{Fault, Table, Tables, Translated, View, translate};
+use crate::sql::sqlite::{Table, Tables, View, parse_table};
 
 /// A table that exists.
 #[derive(Debug, Clone)]
@@ -229,10 +229,7 @@ impl Tables for Registry {
 /// Reads a definition back by the way it came in: as a statement.
 fn parse(text: &str, database: &str) -> rusqlite::Result<Arc<Table>> {
     let empty = Registry { database: database.to_owned(), ..Registry::default() };
-    match translate(text, &empty, &super::NoVariables).map_err(conversion)? {
-        Translated::CreateTable { table, .. } => Ok(table),
-        other => Err(conversion(Fault::Internal(format!("{other:?} is no table")))),
-    }
+    parse_table(text, &empty).map(Arc::new).map_err(conversion)
 }
 
 fn conversion(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {

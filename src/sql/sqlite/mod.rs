@@ -4,13 +4,28 @@
 //! the store's SQLite functions does the work, so that a value is compared, added and printed as
 //! MySQL does it. What is not understood is a [`Fault`], never a guess.
 
+mod alter;
+mod call;
+mod change;
+mod column;
+mod define;
+mod expr;
 mod fault;
-mod show_create;
+mod grouping;
+mod keys;
+mod literal;
+mod parser;
+mod scope;
+mod select;
+mod show;
+mod statement;
 mod table;
+mod typed;
 
 use std::sync::Arc;
 
 pub use fault::Fault;
+pub use statement::{parse_table, translate};
 pub use table::{
     Check, ColumnDefinition, Default, ForeignKey, Generated, Index, IndexPart, KeyTerm, OnDelete,
     Table, quote,
@@ -33,7 +48,7 @@ pub trait Tables {
 }
 
 /// What a session's variables hold.
-pub trait Variables: Send + Sync {
+pub trait Variables {
     /// A system variable, of the session where it has one; the name without `@@`, in lower case.
     /// Also `version`, `database`, `connection_id`, `user` for the functions of those names.
     fn system(&self, name: &str) -> Option<Value>;
@@ -321,12 +336,3 @@ pub struct Warning {
     pub message: String,
 }
 
-/// Turns one MySQL statement into what the store runs.
-pub fn translate(
-    text: &str,
-    tables: &dyn Tables,
-    variables: &dyn Variables,
-) -> Result<Translated, Fault> {
-    let _ = (tables, variables);
-    Err(Fault::Unsupported(text.to_owned()))
-}

@@ -218,6 +218,12 @@ impl Table {
         (fits && definition.generated.is_none()).then_some(part.column)
     }
 
+    /// A name of SQLite's rowid that no column has.
+    pub fn rowid(&self) -> &'static str {
+        let free = |name: &&&str| self.column(name).is_none();
+        ["rowid", "_rowid_", "oid"].iter().find(free).copied().unwrap_or("rowid")
+    }
+
     /// The order of a scan in key order: of the key, or of all columns if there is none.
     pub fn key_terms(&self) -> Vec<KeyTerm> {
         let schema = self.schema();

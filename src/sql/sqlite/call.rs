@@ -1,0 +1,954 @@
+//! Function calls: what each function takes and returns.
+
+use sqlparser::ast::{
+    BinaryOperator, CeilFloorKind, DateTimeField, DuplicateTreatment, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Interval, TrimWhereField, Value,
+};
+
+use super::Fault;
+use super::expr::{Reader, object_name};
+use super::scope::Scope;
+use super::typed::{Class, DEFAULT, Literal, Strength, Typed, common, length, meet, string, varchar};
+use crate::event::{CollationId, ColumnType};
+
+impl Reader<'_, '_> {
+    /// What sqlparser gives its own syntax, and calls.
+    pub(super) fn call_like(&self, expr: &Expr) -> Result<Typed, Fault> {
+        match expr {
+            Expr::Function(function) => self.function(function),
+            Expr::Substring { expr, substring_from: Some(from), substring_for, .. } => {
+                let mut args = vec![(**expr).clone(), (**from).clone()];
+                args.extend(substring_for.as_ref().map(|length| (**length).clone()));
+                self.simple("SUBSTRING", &args)
+            }
+            Expr::Trim { trim_where, trim_what, expr, trim_characters: None } => {
+                let value = self.read(expr)?;
+                let what = trim_what.as_ref().map(|what| self.read(what)).transpose()?;
+                let side = match trim_where {
+                    Some(TrimWhereField::Leading) => "l",
+                    Some(TrimWhereField::Trailing) => "t",
+                    Some(TrimWhereField::Both) | None => "b",
+                };
+                let what = what.map_or_else(|| "' '".to_owned(), |what| what.as_text());
+                let sql = format!("my_trim({}, {what}, '{side}')", value.as_text());
+                text_like(sql, &[&value], "trim")
+            }
+            Expr::Position { expr, r#in } => {
+                self.simple("LOCATE", &[(**expr).clone(), (**r#in).clone()])
+            }
+            Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                self.rounding("CEIL", std::slice::from_ref(&**expr))
+            }
+            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
+                self.rounding("FLOOR", std::slice::from_ref(&**expr))
+            }
+            Expr::Extract { field, expr, .. } => {
+                let value = self.read(expr)?;
+                let unit = unit(field)?;
+                let source = if is_clock(&unit) && !value.is_date() {
+                    format!("my_any_dt({}, {})", value.sql, value.code())
+                } else {
+                    value.as_datetime(6)
+                };
+                Ok(Typed::int(format!("my_extract('{unit}', {source})")).over(&[&value]))
+            }
+            Expr::Interval(_) => Err(Fault::WrongUsage("INTERVAL")),
+            Expr::Tuple(items) => Err(Fault::OperandColumns(items.len().min(1))),
+            other => Err(Fault::Unsupported(other.to_string())),
+        }
+    }
+
+    fn function(&self, function: &Function) -> Result<Typed, Fault> {
+        let plain = function.within_group.is_empty()
+            && function.filter.is_none()
+            && function.null_treatment.is_none()
+            && matches!(function.parameters, FunctionArguments::None);
+        let name = match object_name(&function.name)?.as_slice() {
+            [name] if plain => name.to_ascii_uppercase(),
+            other => {
+                let written = other.join(".");
+                return Err(Fault::NoSuchFunction(written));
+            }
+        };
+        let list = match &function.args {
+            FunctionArguments::List(list) => list,
+            FunctionArguments::None => return self.without_arguments(&name),
+            FunctionArguments::Subquery(_) => return Err(Fault::Unsupported(name)),
+        };
+        if let Some(over) = &function.over {
+            let _ = (list, over);
+            return Err(Fault::Unsupported("window functions".to_owned()));
+        }
+        if is_aggregate(&name) {
+            return self.aggregate(&name, list);
+        }
+        if list.duplicate_treatment.is_some() || !list.clauses.is_empty() {
+            return Err(Fault::Unsupported(function.to_string()));
+        }
+        let args = arguments(&name, &list.args)?;
+        self.scalar(&name, &args)
+    }
+
+    /// CURRENT_TIMESTAMP and its kin need no parentheses.
+    fn without_arguments(&self, name: &str) -> Result<Typed, Fault> {
+        match name {
+            "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME" | "LOCALTIME"
+            | "LOCALTIMESTAMP" | "UTC_TIMESTAMP" | "UTC_DATE" | "UTC_TIME" | "CURRENT_USER" => {
+                self.scalar(name, &[])
+            }
+            _ => Err(Fault::UnknownColumn { column: name.to_owned(), clause: self.clause }),
+        }
+    }
+
+    fn scalar(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        match name {
+            "IF" | "IFNULL" | "NULLIF" | "COALESCE" | "ISNULL" | "GREATEST" | "LEAST" | "NVL" => {
+                self.control(name, args)
+            }
+            "ABS" | "CEIL" | "CEILING" | "FLOOR" | "ROUND" | "TRUNCATE" | "MOD" => {
+                self.rounding(name, args)
+            }
+            "CONCAT" | "CONCAT_WS" | "ELT" | "FIELD" | "HEX" | "FORMAT" | "CHAR" => {
+                self.texts(name, args)
+            }
+            "NOW" | "CURRENT_TIMESTAMP" | "LOCALTIME" | "LOCALTIMESTAMP" | "SYSDATE"
+            | "UTC_TIMESTAMP" | "CURDATE" | "CURRENT_DATE" | "UTC_DATE" | "CURTIME"
+            | "CURRENT_TIME" | "UTC_TIME" => self.clock(name, args),
+            "DATE_ADD" | "DATE_SUB" | "ADDDATE" | "SUBDATE" | "TIMESTAMPADD" | "TIMESTAMPDIFF"
+            | "STR_TO_DATE" | "UNIX_TIMESTAMP" | "FROM_UNIXTIME" | "TIME" | "TIMEDIFF"
+            | "SEC_TO_TIME" | "MAKETIME" | "TIMESTAMP" | "HOUR" | "MINUTE" | "SECOND"
+            | "MICROSECOND" | "TIME_TO_SEC" | "ADDTIME" | "SUBTIME" => self.times(name, args),
+            "VERSION" | "DATABASE" | "SCHEMA" | "USER" | "CURRENT_USER" | "SESSION_USER"
+            | "SYSTEM_USER" | "CONNECTION_ID" | "LAST_INSERT_ID" | "ROW_COUNT" | "FOUND_ROWS" => {
+                self.session(name, args)
+            }
+            "VALUES" => self.values(args),
+            "DEFAULT" => self.default_of(args),
+            _ => self.simple(name, args),
+        }
+    }
+
+    fn control(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let values = self.read_all(args)?;
+        let all: Vec<&Typed> = values.iter().collect();
+        match (name, values.as_slice()) {
+            ("IF", [condition, then, otherwise]) => self.choose(
+                std::slice::from_ref(condition),
+                &[then.clone(), otherwise.clone()],
+                "if",
+            ),
+            ("ISNULL", [value]) => {
+                Ok(Typed { nullable: false, ..Typed::int(format!("({} IS NULL)", value.sql)) }
+                    .over(&all))
+            }
+            ("NULLIF", [a, b]) => {
+                let equal = self.compare(a, "=", b)?;
+                let sql = format!("(CASE WHEN {} THEN NULL ELSE {} END)", equal.sql, a.sql);
+                Ok(Typed { sql, nullable: true, ..a.clone() }.derived().over(&all))
+            }
+            ("IFNULL" | "NVL", [_, _]) | ("COALESCE", [_, ..]) => {
+                let to = common(&all, "coalesce")?;
+                let parts: Vec<String> = values.iter().map(|value| value.convert(&to)).collect();
+                let sql = match parts.as_slice() {
+                    [one] => one.clone(),
+                    many => format!("coalesce({})", many.join(", ")),
+                };
+                let mut value = self.of_common(sql, &to, &all, "coalesce")?;
+                value.nullable = values.iter().all(|value| value.nullable);
+                Ok(value)
+            }
+            ("GREATEST" | "LEAST", [_, _, ..]) => self.extreme(name, &values),
+            _ => Err(Fault::ParameterCount(name.to_owned())),
+        }
+    }
+
+    fn extreme(&self, name: &str, values: &[Typed]) -> Result<Typed, Fault> {
+        let all: Vec<&Typed> = values.iter().collect();
+        let to = common(&all, "greatest")?;
+        let shown = self.of_common("x".to_owned(), &to, &all, "greatest")?;
+        let mut args = Vec::new();
+        for value in values {
+            let sql = value.convert(&to);
+            let key = Typed { sql: sql.clone(), ..shown.clone() }.sort_key();
+            args.push(format!("{key}, {sql}"));
+        }
+        let function = if name == "GREATEST" { "my_greatest" } else { "my_least" };
+        Ok(Typed { sql: format!("{function}({})", args.join(", ")), ..shown })
+    }
+
+    /// What rounds, by the kind of number.
+    fn rounding(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let values = self.read_all(args)?;
+        let (value, digits) = match (name, values.as_slice()) {
+            ("MOD", [a, b]) => return self.arithmetic("%", a, b),
+            ("ROUND" | "TRUNCATE", [value, digits]) => (value, Some(digits)),
+            ("ROUND" | "ABS" | "CEIL" | "CEILING" | "FLOOR", [value]) => (value, None),
+            _ => return Err(Fault::ParameterCount(name.to_owned())),
+        };
+        let function = match name {
+            "CEILING" => "ceil".to_owned(),
+            other => other.to_ascii_lowercase(),
+        };
+        let by = digits.map_or_else(|| "0".to_owned(), Typed::as_int);
+        let whole = !matches!(name, "ROUND" | "TRUNCATE" | "ABS");
+        let result = match value.number_class() {
+            Some(Class::Int) => Typed {
+                sql: format!("my_round('{function}', 'i', {}, {by}, 0)", value.as_int()),
+                ..Typed::new("", ColumnType::Int { bytes: 8, unsigned: value.is_unsigned() })
+            },
+            Some(Class::Decimal) => {
+                let scale = match digits.map(|digits| &digits.literal) {
+                    _ if name == "ABS" => value.scale(),
+                    _ if whole => 0,
+                    None => 0,
+                    Some(Literal::Int(wanted)) => {
+                        u8::try_from((*wanted).max(0)).unwrap_or(30).min(value.scale())
+                    }
+                    Some(_) => value.scale(),
+                };
+                let sql =
+                    format!("my_round('{function}', 'd', {}, {by}, {scale})", value.as_decimal(None));
+                if whole && value.whole_digits() < 18 {
+                    Typed::int(format!("CAST({sql} AS INTEGER)"))
+                } else {
+                    let precision = value.whole_digits().saturating_add(scale).saturating_add(1).min(65);
+                    Typed::new(sql, ColumnType::Decimal { precision, scale, unsigned: false })
+                }
+            }
+            _ => Typed::double(format!("my_round('{function}', 'g', {}, {by}, 0)", value.as_double())),
+        };
+        let all: Vec<&Typed> = values.iter().collect();
+        Ok(result.over(&all))
+    }
+
+    fn texts(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let values = self.read_all(args)?;
+        let all: Vec<&Typed> = values.iter().collect();
+        let count = Fault::ParameterCount(name.to_owned());
+        match (name, values.as_slice()) {
+            ("CONCAT", [_, ..]) => {
+                let bytes = all.iter().any(|value| value.is_string() && !value.is_text());
+                let parts: Vec<String> = values
+                    .iter()
+                    .map(|v| if bytes { v.as_bytes() } else { v.as_text() })
+                    .collect();
+                let sql = format!("my_concat({})", parts.join(", "));
+                let long = values.iter().map(length).sum();
+                let value = if bytes { Typed::bytes(sql) } else { text_like(sql, &all, "concat")? };
+                Ok(Typed {
+                    column_type: varchar(long),
+                    nullable: values.iter().any(|v| v.nullable),
+                    ..value
+                }
+                .over(&all))
+            }
+            ("CONCAT_WS", [_, _, ..]) => {
+                let parts: Vec<String> = values.iter().map(Typed::as_text).collect();
+                text_like(format!("my_concat_ws({})", parts.join(", ")), &all, "concat_ws")
+            }
+            ("ELT", [number, items @ ..]) if !items.is_empty() => {
+                let parts: Vec<String> = items.iter().map(Typed::as_text).collect();
+                let sql = format!("my_elt({}, {})", number.as_int(), parts.join(", "));
+                text_like(sql, &items.iter().collect::<Vec<_>>(), "elt")
+            }
+            ("FIELD", [first, items @ ..]) if !items.is_empty() => {
+                let mut sql = "(CASE".to_owned();
+                for (position, item) in items.iter().enumerate() {
+                    let equal = self.compare(first, "=", item)?;
+                    sql.push_str(&format!(" WHEN {} THEN {}", equal.sql, position + 1));
+                }
+                Ok(Typed::int(format!("{sql} ELSE 0 END)")).over(&all))
+            }
+            ("HEX", [value]) => {
+                let sql = if value.is_string() || value.column_type == ColumnType::Json || value.is_date() {
+                    format!("hex({})", value.as_bytes())
+                } else {
+                    format!("my_hex({})", value.as_int())
+                };
+                let sql = format!("(CASE WHEN {} IS NULL THEN NULL ELSE {sql} END)", value.sql);
+                Ok(Typed::text(sql, DEFAULT).over(&all))
+            }
+            ("FORMAT", [value, digits]) => {
+                let sql = format!("my_format({}, {})", value.as_decimal(None), digits.as_int());
+                Ok(Typed::text(sql, DEFAULT).over(&all))
+            }
+            ("CHAR", [_, ..]) => Err(Fault::Unsupported("CHAR()".to_owned())),
+            _ => Err(count),
+        }
+    }
+
+    fn clock(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let fsp = match self.read_all(args)?.as_slice() {
+            [] => 0,
+            [Typed { literal: Literal::Int(fsp), .. }] if (0..=6).contains(fsp) => {
+                u8::try_from(*fsp).unwrap_or(6)
+            }
+            _ => return Err(Fault::ParameterCount(name.to_ascii_lowercase())),
+        };
+        self.utc_only(name)?;
+        let value = match name {
+            "CURDATE" | "CURRENT_DATE" | "UTC_DATE" => {
+                Typed::new("substr(my_now(0), 1, 10)", ColumnType::Date)
+            }
+            "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => {
+                Typed::new(format!("my_time(my_now({fsp}), 'p{fsp}', {fsp})"), ColumnType::Time { fsp })
+            }
+            _ => Typed::new(format!("my_now({fsp})"), ColumnType::DateTime { fsp }),
+        };
+        Ok(Typed { nullable: false, ..value })
+    }
+
+    /// The store knows no time zone but UTC.
+    fn utc_only(&self, name: &str) -> Result<(), Fault> {
+        match self.statement.variables.system("time_zone") {
+            Some(super::Value::Text(zone))
+                if !zone.eq_ignore_ascii_case("system")
+                    && !zone.eq_ignore_ascii_case("utc")
+                    && zone != "+00:00"
+                    && !name.starts_with("UTC") =>
+            {
+                Err(Fault::Unsupported(format!("{name} with time_zone = '{zone}'")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn session(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let values = self.read_all(args)?;
+        match (name, values.as_slice()) {
+            ("LAST_INSERT_ID", []) => Ok(Typed::unsigned("my_last_insert_id()")),
+            ("LAST_INSERT_ID", [value]) => {
+                Ok(Typed::unsigned(format!("my_last_insert_id({})", value.as_int())))
+            }
+            ("CONNECTION_ID", []) => Ok(Typed::unsigned("my_connection_id()")),
+            ("ROW_COUNT", []) => Ok(Typed::int("my_row_count()")),
+            ("FOUND_ROWS", []) => Ok(Typed::int("my_found_rows()")),
+            ("VERSION", []) => Ok(system("my_version()")),
+            ("DATABASE" | "SCHEMA", []) => Ok(system("my_database()")),
+            (_, []) => Ok(system("my_user()")),
+            _ => Err(Fault::ParameterCount(name.to_owned())),
+        }
+    }
+
+    /// `VALUES(c)` in ON DUPLICATE KEY UPDATE: the row to insert is a relation of that name.
+    fn values(&self, args: &[Expr]) -> Result<Typed, Fault> {
+        match args {
+            [Expr::Identifier(column)] => {
+                self.scope.column(Some("values()"), &column.value, self.clause)
+            }
+            _ => Err(Fault::Unsupported("VALUES()".to_owned())),
+        }
+    }
+
+    fn default_of(&self, args: &[Expr]) -> Result<Typed, Fault> {
+        let [column] = args else { return Err(Fault::ParameterCount("default".to_owned())) };
+        let value = self.read(column)?;
+        let origin = value.origin.ok_or_else(|| Fault::Unsupported("DEFAULT()".to_owned()))?;
+        let table = origin.table.and_then(|name| self.statement.tables.table(&name));
+        let definition = table
+            .as_ref()
+            .and_then(|table| table.columns.get(table.column(&origin.column.name)?))
+            .ok_or_else(|| Fault::Unsupported("DEFAULT()".to_owned()))?;
+        match &definition.default {
+            super::Default::None => Err(Fault::NoDefault(origin.column.name.to_string())),
+            super::Default::Null => Ok(Typed::null()),
+            super::Default::Literal(text) => Ok(Typed::text(string(text), DEFAULT)),
+            super::Default::Now | super::Default::Expression { .. } => {
+                Err(Fault::Unsupported("DEFAULT() of an expression".to_owned()))
+            }
+        }
+    }
+
+    /// Functions that the table below describes.
+    fn simple(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        let Some((_, wants, gives)) = SIMPLE.iter().find(|(known, ..)| *known == name) else {
+            let database = self.statement.tables.database();
+            return Err(Fault::NoSuchFunction(format!("{database}.{name}")));
+        };
+        if let Some(kinds) = wants.strip_suffix('+') {
+            return self.pairs(name, kinds, args, gives);
+        }
+        let (required, optional) = wants.split_once('?').unwrap_or((wants, ""));
+        let repeats = wants.ends_with('*');
+        let required = required.trim_end_matches('*');
+        let optional = optional.trim_end_matches('*');
+        if args.len() < required.len()
+            || (!repeats && args.len() > required.len() + optional.len())
+        {
+            return Err(Fault::ParameterCount(name.to_owned()));
+        }
+        let values = self.read_all(args)?;
+        let all: Vec<&Typed> = values.iter().collect();
+        let mut kinds = required.chars().chain(optional.chars());
+        let mut last = 't';
+        let mut sql = Vec::new();
+        for (position, value) in values.iter().enumerate() {
+            last = kinds.next().unwrap_or(last);
+            sql.push(argument(last, value, name, position + 1)?);
+        }
+        if gives.contains('c') {
+            sql.push(meet(&all, name)?.0.0.to_string());
+        }
+        let sql = format!("my_{}({})", name.to_ascii_lowercase(), sql.join(", "));
+        let value = match gives.chars().next() {
+            Some('T') => text_like(sql, &all, name)?,
+            Some('L') => {
+                let long = ColumnType::Text { length_bytes: 4 };
+                Typed { column_type: long, ..Typed::text(sql, DEFAULT) }
+            }
+            Some('A') => Typed::text(sql, DEFAULT),
+            Some('I') => Typed::int(sql),
+            Some('U') => Typed::unsigned(sql),
+            Some('G') => Typed::double(sql),
+            Some('D') => Typed::new(sql, ColumnType::Date),
+            Some('J') => Typed::new(sql, ColumnType::Json),
+            _ => Typed::bytes(sql),
+        };
+        Ok(value.over(&all))
+    }
+
+    /// A JSON function whose last two kinds of argument repeat together.
+    fn pairs(&self, name: &str, kinds: &str, args: &[Expr], gives: &str) -> Result<Typed, Fault> {
+        let first = kinds.len().saturating_sub(2);
+        if args.len() < first || (args.len() - first) % 2 == 1 || (first > 0 && args.len() == first) {
+            return Err(Fault::ParameterCount(name.to_owned()));
+        }
+        let values = self.read_all(args)?;
+        let mut sql = Vec::new();
+        for (position, value) in values.iter().enumerate() {
+            let at = if position < first { position } else { first + (position - first) % 2 };
+            sql.push(argument(kinds.chars().nth(at).unwrap_or('t'), value, name, position + 1)?);
+        }
+        let sql = format!("my_{}({})", name.to_ascii_lowercase(), sql.join(", "));
+        let _ = gives;
+        let all: Vec<&Typed> = values.iter().collect();
+        Ok(Typed::new(sql, ColumnType::Json).over(&all))
+    }
+
+    /// `column -> '$.path'` and `->>`.
+    pub(super) fn json_arrow(&self, left: &Expr, right: &Expr, unquote: bool) -> Result<Typed, Fault> {
+        let extract = self.simple("JSON_EXTRACT", &[left.clone(), right.clone()])?;
+        if !unquote {
+            return Ok(extract);
+        }
+        let sql = format!("my_json_unquote({})", extract.sql);
+        let long = ColumnType::Text { length_bytes: 4 };
+        let value = Typed { column_type: long, ..Typed::text(sql, CollationId::UTF8MB4_BIN) };
+        Ok(Typed { strength: Strength::Column, ..value }.over(&[&extract]))
+    }
+
+    /// `+ INTERVAL` and `- INTERVAL`.
+    pub(super) fn add_interval(
+        &self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+    ) -> Result<Typed, Fault> {
+        let sign = if *op == BinaryOperator::Minus { "-" } else { "+" };
+        match (left, right) {
+            (Expr::Interval(interval), other) | (other, Expr::Interval(interval)) => {
+                let value = self.read(other)?;
+                self.shift(&value, sign, interval)
+            }
+            _ => Err(Fault::WrongUsage("INTERVAL")),
+        }
+    }
+
+    /// A time moved by an interval.
+    fn shift(&self, value: &Typed, sign: &str, interval: &Interval) -> Result<Typed, Fault> {
+        let plain = interval.leading_precision.is_none()
+            && interval.last_field.is_none()
+            && interval.fractional_seconds_precision.is_none();
+        let Some(field) = interval.leading_field.as_ref().filter(|_| plain) else {
+            return Err(Fault::Unsupported(interval.to_string()));
+        };
+        let amount = self.read(&interval.value)?;
+        self.shift_by(value, sign, &unit(field)?, &amount)
+    }
+
+    fn shift_by(&self, value: &Typed, sign: &str, unit: &str, amount: &Typed) -> Result<Typed, Fault> {
+        let clock = is_clock(unit);
+        let fraction = if unit == "MICROSECOND" { 6 } else { 0 };
+        let fraction = if unit == "SECOND" && !amount.is_string() { amount.scale().min(6) } else { fraction };
+        let move_by = amount.as_decimal(None);
+        let call = |from: String, fsp: u8| format!("my_shift('{unit}', {from}, '{sign}', {move_by}, {fsp})");
+        let result = match value.column_type {
+            ColumnType::Date if !clock => Typed::new(call(value.sql.clone(), 255), ColumnType::Date),
+            ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => {
+                let fsp = value.scale().max(fraction);
+                Typed::new(call(value.as_datetime(6), fsp), ColumnType::DateTime { fsp })
+            }
+            ColumnType::Time { .. } => {
+                return Err(Fault::Unsupported("adding an interval to a TIME".to_owned()));
+            }
+            // A text stays a text, as a date or as a point in time.
+            _ if value.is_string() || value.is_null() || value.is_number() => {
+                Typed::text(call(format!("my_loose({}, {})", value.sql, value.code()), 254), DEFAULT)
+            }
+            _ => return Err(Fault::Unsupported("INTERVAL with this operand".to_owned())),
+        };
+        Ok(result.over(&[value, amount]))
+    }
+
+    fn times(&self, name: &str, args: &[Expr]) -> Result<Typed, Fault> {
+        match (name, args) {
+            ("DATE_ADD" | "ADDDATE", [value, Expr::Interval(interval)]) => {
+                self.shift(&self.read(value)?, "+", interval)
+            }
+            ("DATE_SUB" | "SUBDATE", [value, Expr::Interval(interval)]) => {
+                self.shift(&self.read(value)?, "-", interval)
+            }
+            ("ADDDATE" | "SUBDATE", [value, days]) => {
+                let sign = if name == "ADDDATE" { "+" } else { "-" };
+                self.shift_by(&self.read(value)?, sign, "DAY", &self.read(days)?)
+            }
+            ("TIMESTAMPADD", [Expr::Identifier(field), amount, value]) => {
+                let amount = self.read(amount)?;
+                self.shift_by(&self.read(value)?, "+", &unit_name(&field.value)?, &amount)
+            }
+            ("TIMESTAMPDIFF", [Expr::Identifier(field), from, to]) => {
+                let (from, to) = (self.read(from)?, self.read(to)?);
+                let unit = unit_name(&field.value)?;
+                let sql = format!(
+                    "my_timestampdiff('{unit}', {}, {})",
+                    from.as_datetime(6),
+                    to.as_datetime(6)
+                );
+                Ok(Typed::int(sql).over(&[&from, &to]))
+            }
+            _ => {
+                let values = self.read_all(args)?;
+                self.times_of(name, &values)
+            }
+        }
+    }
+
+    fn times_of(&self, name: &str, values: &[Typed]) -> Result<Typed, Fault> {
+        let all: Vec<&Typed> = values.iter().collect();
+        let any_time = |value: &Typed| format!("my_any_time({}, {})", value.sql, value.code());
+        let value = match (name, values) {
+            ("STR_TO_DATE", [text, format]) => {
+                let Literal::Text(shape) = &format.literal else {
+                    return Err(Fault::Unsupported("STR_TO_DATE with a computed format".to_owned()));
+                };
+                let has = |letters: &[char]| {
+                    shape.as_bytes().windows(2).any(|pair| {
+                        matches!(pair, [b'%', letter] if letters.contains(&char::from(*letter)))
+                    })
+                };
+                let clock = has(&['H', 'h', 'i', 's', 'S', 'T', 'r', 'k', 'l', 'I', 'f', 'p']);
+                let day = has(&['Y', 'y', 'm', 'c', 'd', 'e', 'b', 'M', 'D', 'j']);
+                let fsp = if has(&['f']) { 6 } else { 0 };
+                let (kind, column_type) = match (day, clock) {
+                    (true, false) => ("D", ColumnType::Date),
+                    (false, true) => ("t", ColumnType::Time { fsp }),
+                    _ => ("p", ColumnType::DateTime { fsp }),
+                };
+                let sql = format!("my_str_to_date({}, {}, '{kind}', {fsp})", text.as_text(), format.sql);
+                Typed::new(sql, column_type)
+            }
+            ("UNIX_TIMESTAMP", []) => Typed::unsigned("my_unix_now()"),
+            ("UNIX_TIMESTAMP", [value]) => {
+                let fsp = value.scale().min(6);
+                let sql = format!("my_unix_timestamp({}, {fsp})", value.as_datetime(6));
+                if fsp == 0 && !value.is_string() {
+                    Typed::int(format!("CAST({sql} AS INTEGER)"))
+                } else {
+                    let scale = if value.is_string() { 6 } else { fsp };
+                    let sql = format!("my_unix_timestamp({}, {scale})", value.as_datetime(6));
+                    Typed::new(sql, ColumnType::Decimal { precision: 12 + scale, scale, unsigned: false })
+                }
+            }
+            ("FROM_UNIXTIME", [value]) => {
+                let fsp = if value.is_string() { 6 } else { value.scale().min(6) };
+                let sql = format!("my_from_unixtime({}, {fsp})", value.as_decimal(None));
+                Typed::new(sql, ColumnType::DateTime { fsp })
+            }
+            ("FROM_UNIXTIME", [value, format]) => Typed::text(
+                format!("my_date_format(my_from_unixtime({}, 6), {})", value.as_decimal(None), format.as_text()),
+                DEFAULT,
+            ),
+            ("TIMESTAMP", [value]) => {
+                let fsp = if value.is_date() { value.scale() } else { 6 };
+                if value.is_string() {
+                    return Err(Fault::Unsupported("TIMESTAMP() of a text".to_owned()));
+                }
+                Typed::new(value.as_datetime(fsp), ColumnType::DateTime { fsp })
+            }
+            ("TIME", [value]) => {
+                let fsp = if value.is_string() { text_fsp(value) } else { value.scale().min(6) };
+                Typed::new(any_time(value), ColumnType::Time { fsp })
+            }
+            ("HOUR" | "MINUTE" | "SECOND" | "MICROSECOND", [value]) => {
+                Typed::int(format!("my_clock('{name}', {})", any_time(value)))
+            }
+            ("TIME_TO_SEC", [value]) => Typed::int(format!("my_clock('SECONDS', {})", any_time(value))),
+            ("SEC_TO_TIME", [value]) => {
+                let fsp = value.scale().min(6);
+                Typed::new(format!("my_sec_to_time({})", value.as_decimal(None)), ColumnType::Time { fsp })
+            }
+            ("MAKETIME", [hour, minute, second]) => {
+                let fsp = second.scale().min(6);
+                let sql = format!("my_maketime({}, {}, {})", hour.as_int(), minute.as_int(), second.as_decimal(None));
+                Typed::new(sql, ColumnType::Time { fsp })
+            }
+            ("TIMEDIFF", [a, b]) => {
+                let fsp = text_fsp(a).max(text_fsp(b));
+                let sql = format!(
+                    "my_timediff({}, {}, {}, {})",
+                    a.sql, a.code(), b.sql, b.code()
+                );
+                Typed::new(sql, ColumnType::Time { fsp })
+            }
+            ("ADDTIME" | "SUBTIME", [..]) => return Err(Fault::Unsupported(name.to_owned())),
+            _ => return Err(Fault::ParameterCount(name.to_owned())),
+        };
+        Ok(value.over(&all))
+    }
+
+    fn aggregate(
+        &self,
+        name: &str,
+        list: &sqlparser::ast::FunctionArgumentList,
+    ) -> Result<Typed, Fault> {
+        let allowed = matches!(self.clause, "field list" | "having clause" | "order clause");
+        if !allowed || !self.scope.aggregates {
+            return Err(Fault::InvalidGroupFunction);
+        }
+        let distinct = match list.duplicate_treatment {
+            Some(DuplicateTreatment::Distinct) => "DISTINCT ",
+            Some(DuplicateTreatment::All) | None => "",
+        };
+        let inner_scope = Scope {
+            relations: self.scope.relations.clone(),
+            aliases: Vec::new(),
+            parent: self.scope.parent,
+            aggregates: false,
+        };
+        let inner = Reader { scope: &inner_scope, clause: "field list", ..*self };
+        let mut value = if name == "COUNT" && matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) {
+            if !distinct.is_empty() || !list.clauses.is_empty() {
+                return Err(Fault::WrongUsage("COUNT"));
+            }
+            Typed { nullable: false, ..Typed::int("count(*)") }
+        } else {
+            let args = inner.read_all(&arguments(name, &list.args)?)?;
+            if name == "GROUP_CONCAT" {
+                inner.group_concat(distinct, &args, &list.clauses)?
+            } else if list.clauses.is_empty() {
+                aggregate_of(name, distinct, &args)?
+            } else {
+                return Err(Fault::Unsupported(format!("{name} with clauses")));
+            }
+        };
+        value.aggregate = true;
+        Ok(value)
+    }
+
+    fn group_concat(
+        &self,
+        distinct: &str,
+        args: &[Typed],
+        clauses: &[FunctionArgumentClause],
+    ) -> Result<Typed, Fault> {
+        let mut order = Vec::new();
+        let mut separator = string(",");
+        for clause in clauses {
+            match clause {
+                FunctionArgumentClause::OrderBy(terms) => {
+                    for term in terms {
+                        let key = self.read(&term.expr)?.sort_key();
+                        order.push(format!("{key}{}", super::select::direction(term)?));
+                    }
+                }
+                FunctionArgumentClause::Separator(text) => match &text.value {
+                    Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => {
+                        separator = string(text);
+                    }
+                    _ => return Err(Fault::WrongUsage("SEPARATOR")),
+                },
+                _ => return Err(Fault::Unsupported("GROUP_CONCAT with this clause".to_owned())),
+            }
+        }
+        let all: Vec<&Typed> = args.iter().collect();
+        let (text, key) = match args {
+            [] => return Err(Fault::ParameterCount("group_concat".to_owned())),
+            [one] => (one.as_text(), one.sort_key()),
+            many => {
+                let parts: Vec<String> = many.iter().map(Typed::as_text).collect();
+                let keys: Vec<String> = many.iter().map(Typed::sort_key).collect();
+                (format!("my_concat({})", parts.join(", ")), format!("my_tuple({})", keys.join(", ")))
+            }
+        };
+        let key = if distinct.is_empty() { "NULL".to_owned() } else { key };
+        let order =
+            if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
+        let value = text_like(format!("my_group_concat({text}, {separator}, {key}{order})"), &all, "group_concat")?;
+        Ok(Typed { column_type: ColumnType::Text { length_bytes: 4 }, nullable: true, ..value })
+    }
+}
+
+/// Aggregates but COUNT(*) and GROUP_CONCAT.
+fn aggregate_of(name: &str, distinct: &str, args: &[Typed]) -> Result<Typed, Fault> {
+    let value = match (name, args) {
+        ("COUNT", [value]) => {
+            let key = if distinct.is_empty() { value.sql.clone() } else { value.sort_key() };
+            return Ok(Typed { nullable: false, ..Typed::int(format!("count({distinct}{key})")) });
+        }
+        ("COUNT", [_, ..]) if !distinct.is_empty() => {
+            let keys: Vec<String> = args.iter().map(Typed::sort_key).collect();
+            let sql = format!("count(DISTINCT my_tuple({}))", keys.join(", "));
+            return Ok(Typed { nullable: false, ..Typed::int(sql) });
+        }
+        ("JSON_OBJECTAGG", [key, value]) => {
+            let sql = format!("my_json_objectagg({}, {})", key.as_text(), value.as_json());
+            return Ok(Typed::new(sql, ColumnType::Json));
+        }
+        (_, [value]) => value,
+        _ => return Err(Fault::ParameterCount(name.to_owned())),
+    };
+    let exact = matches!(value.number_class(), Some(Class::Int | Class::Decimal));
+    Ok(match name {
+        "SUM" | "AVG" if exact => {
+            let more = if name == "AVG" { 4 } else { 0 };
+            let scale = value.scale().saturating_add(more).min(30);
+            let operand = value.as_decimal(None);
+            let digits = if name == "AVG" { 4 } else { 22 };
+            let precision = value.whole_digits().saturating_add(digits).saturating_add(scale).min(65);
+            let sql = format!("my_{}({distinct}{operand})", name.to_ascii_lowercase());
+            let sql = format!("my_dec({sql}, 'd', {scale})");
+            Typed::new(sql, ColumnType::Decimal { precision, scale, unsigned: false })
+        }
+        "SUM" => Typed::double(format!("my_fsum({distinct}{})", value.as_double())),
+        "AVG" => Typed::double(format!("avg({distinct}{})", value.as_double())),
+        "MIN" | "MAX" => {
+            let sql = format!("my_{}({}, {})", name.to_ascii_lowercase(), value.sql, extreme_key(value));
+            Typed { sql, nullable: true, ..value.clone() }.derived()
+        }
+        "ANY_VALUE" => {
+            let sql = format!("my_any_value({})", value.sql);
+            Typed { sql, nullable: true, ..value.clone() }.derived()
+        }
+        "BIT_AND" | "BIT_OR" | "BIT_XOR" => {
+            Typed::unsigned(format!("my_{}({})", name.to_ascii_lowercase(), value.as_int()))
+        }
+        "STD" | "STDDEV" | "STDDEV_POP" => Typed::double(format!("my_stddev_pop({})", value.as_double())),
+        "STDDEV_SAMP" => Typed::double(format!("my_stddev_samp({})", value.as_double())),
+        "VARIANCE" | "VAR_POP" => Typed::double(format!("my_var_pop({})", value.as_double())),
+        "VAR_SAMP" => Typed::double(format!("my_var_samp({})", value.as_double())),
+        "JSON_ARRAYAGG" => {
+            Typed::new(format!("my_json_arrayagg({})", value.as_json()), ColumnType::Json)
+        }
+        other => return Err(Fault::Unsupported(other.to_owned())),
+    })
+}
+
+/// MIN and MAX of ENUM and SET go by their texts.
+fn extreme_key(value: &Typed) -> String {
+    match value.column_type {
+        ColumnType::Enum { .. } | ColumnType::Set { .. } => {
+            format!("my_key({}, {})", value.as_text(), value.collation.0)
+        }
+        _ => value.sort_key(),
+    }
+}
+
+pub(super) fn is_aggregate(name: &str) -> bool {
+    matches!(
+        name,
+        "COUNT" | "SUM" | "AVG" | "MIN" | "MAX" | "GROUP_CONCAT" | "BIT_AND" | "BIT_OR" | "BIT_XOR"
+            | "STD" | "STDDEV" | "STDDEV_POP" | "STDDEV_SAMP" | "VARIANCE" | "VAR_POP" | "VAR_SAMP"
+            | "JSON_ARRAYAGG" | "JSON_OBJECTAGG" | "ANY_VALUE"
+    )
+}
+
+/// The expressions of an argument list.
+pub(super) fn arguments(name: &str, args: &[FunctionArg]) -> Result<Vec<Expr>, Fault> {
+    args.iter()
+        .map(|arg| match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr.clone()),
+            _ => Err(Fault::ParameterCount(name.to_owned())),
+        })
+        .collect()
+}
+
+fn argument(kind: char, value: &Typed, function: &str, position: usize) -> Result<String, Fault> {
+    Ok(match kind {
+        't' => value.as_text(),
+        'n' => value.as_double(),
+        'i' => value.as_int(),
+        'm' => value.as_decimal(None),
+        'd' => value.as_datetime(6),
+        'D' => value.as_date(),
+        'b' => value.as_bytes(),
+        'v' => value.as_json(),
+        'j' if value.column_type == ColumnType::Json || value.is_null() => value.sql.clone(),
+        'j' if value.is_text() => {
+            format!("my_json_doc({}, '{}', {position})", value.sql, function.to_ascii_lowercase())
+        }
+        _ => return Err(Fault::Unsupported(format!("{function} with this argument"))),
+    })
+}
+
+/// A text made from texts.
+pub(super) fn text_like(sql: String, parts: &[&Typed], operation: &str) -> Result<Typed, Fault> {
+    let (collation, strength) = meet(parts, operation)?;
+    let long = parts.iter().any(|part| matches!(part.column_type, ColumnType::Text { .. }));
+    let column_type = if long {
+        ColumnType::Text { length_bytes: 4 }
+    } else {
+        varchar(parts.iter().map(|part| length(part)).sum())
+    };
+    Ok(Typed { strength, column_type, ..Typed::text(sql, collation) }.over(parts))
+}
+
+fn system(sql: &str) -> Typed {
+    Typed { strength: Strength::System, ..Typed::text(sql, CollationId::UTF8MB4_GENERAL_CI) }
+}
+
+/// Digits of a second's fraction in a text literal; 0 or 6 for others.
+fn text_fsp(value: &Typed) -> u8 {
+    match &value.literal {
+        Literal::Text(text) => {
+            let digits = text.rsplit_once('.').map_or(0, |(_, digits)| digits.trim().len().min(6));
+            u8::try_from(digits).unwrap_or(6)
+        }
+        _ if value.is_string() => 6,
+        _ => value.scale().min(6),
+    }
+}
+
+fn unit(field: &DateTimeField) -> Result<String, Fault> {
+    unit_name(&field.to_string())
+}
+
+fn unit_name(name: &str) -> Result<String, Fault> {
+    let name = name.to_ascii_uppercase();
+    let name = name.strip_prefix("SQL_TSI_").unwrap_or(&name).to_owned();
+    match name.as_str() {
+        "YEAR" | "QUARTER" | "MONTH" | "WEEK" | "DAY" | "HOUR" | "MINUTE" | "SECOND"
+        | "MICROSECOND" => Ok(name),
+        _ => Err(Fault::Unsupported(format!("the unit {name}"))),
+    }
+}
+
+fn is_clock(unit: &str) -> bool {
+    matches!(unit, "HOUR" | "MINUTE" | "SECOND" | "MICROSECOND")
+}
+
+/// Name, arguments (`?` begins the optional ones, `*` repeats the last), result. Arguments: `t`
+/// text, `n` DOUBLE, `i` whole, `m` DECIMAL, `d` DATETIME(6), `D` DATE, `b` bytes, `j` JSON
+/// document, `v` JSON value. Results: `T` text in the arguments' collation, `A` other text, `L` long
+/// text, `I` whole, `U` unsigned, `G` DOUBLE, `D` DATE, `J` JSON, `B` bytes; with `c` the function
+/// also takes the collation.
+const SIMPLE: &[(&str, &str, &str)] = &[
+    ("ASCII", "t", "I"),
+    ("BIT_LENGTH", "b", "I"),
+    ("CHAR_LENGTH", "t", "I"),
+    ("CHARACTER_LENGTH", "t", "I"),
+    ("LENGTH", "b", "I"),
+    ("OCTET_LENGTH", "b", "I"),
+    ("FIND_IN_SET", "tt", "Ic"),
+    ("INSERT", "tiit", "T"),
+    ("INSTR", "tt", "Ic"),
+    ("LOCATE", "tt?i", "Ic"),
+    ("LEFT", "ti", "T"),
+    ("RIGHT", "ti", "T"),
+    ("LOWER", "t", "T"),
+    ("LCASE", "t", "T"),
+    ("UPPER", "t", "T"),
+    ("UCASE", "t", "T"),
+    ("LPAD", "tit", "T"),
+    ("RPAD", "tit", "T"),
+    ("LTRIM", "t", "T"),
+    ("RTRIM", "t", "T"),
+    ("MID", "tii", "T"),
+    ("SUBSTR", "ti?i", "T"),
+    ("SUBSTRING", "ti?i", "T"),
+    ("QUOTE", "t", "T"),
+    ("REPEAT", "ti", "T"),
+    ("REPLACE", "ttt", "T"),
+    ("REVERSE", "t", "T"),
+    ("SPACE", "i", "A"),
+    ("STRCMP", "tt", "Ic"),
+    ("SUBSTRING_INDEX", "tti", "T"),
+    ("UNHEX", "t", "B"),
+    ("TO_BASE64", "b", "A"),
+    ("FROM_BASE64", "t", "B"),
+    ("MD5", "b", "A"),
+    ("SHA", "b", "A"),
+    ("SHA1", "b", "A"),
+    ("SHA2", "bi", "A"),
+    ("CRC32", "b", "U"),
+    ("UUID", "", "A"),
+    ("CONV", "tii", "A"),
+    ("BIN", "i", "A"),
+    ("OCT", "i", "A"),
+    ("SIGN", "n", "I"),
+    ("SQRT", "n", "G"),
+    ("POW", "nn", "G"),
+    ("POWER", "nn", "G"),
+    ("EXP", "n", "G"),
+    ("LN", "n", "G"),
+    ("LOG", "n?n", "G"),
+    ("LOG2", "n", "G"),
+    ("LOG10", "n", "G"),
+    ("SIN", "n", "G"),
+    ("COS", "n", "G"),
+    ("TAN", "n", "G"),
+    ("COT", "n", "G"),
+    ("ASIN", "n", "G"),
+    ("ACOS", "n", "G"),
+    ("ATAN", "n?n", "G"),
+    ("ATAN2", "nn", "G"),
+    ("PI", "", "G"),
+    ("DEGREES", "n", "G"),
+    ("RADIANS", "n", "G"),
+    ("RAND", "?i", "G"),
+    ("BIT_COUNT", "i", "I"),
+    ("DATE", "d", "D"),
+    ("YEAR", "d", "I"),
+    ("MONTH", "d", "I"),
+    ("DAY", "d", "I"),
+    ("DAYOFMONTH", "d", "I"),
+    ("DAYNAME", "d", "A"),
+    ("MONTHNAME", "d", "A"),
+    ("DAYOFWEEK", "d", "I"),
+    ("DAYOFYEAR", "d", "I"),
+    ("WEEKDAY", "d", "I"),
+    ("WEEK", "d?i", "I"),
+    ("YEARWEEK", "d?i", "I"),
+    ("WEEKOFYEAR", "d", "I"),
+    ("QUARTER", "d", "I"),
+    ("LAST_DAY", "d", "D"),
+    ("TO_DAYS", "d", "I"),
+    ("FROM_DAYS", "i", "D"),
+    ("DATEDIFF", "dd", "I"),
+    ("DATE_FORMAT", "dt", "A"),
+    ("TIME_FORMAT", "dt", "A"),
+    ("MAKEDATE", "ii", "D"),
+    ("PERIOD_ADD", "ii", "I"),
+    ("PERIOD_DIFF", "ii", "I"),
+    ("INET_ATON", "t", "U"),
+    ("INET_NTOA", "i", "A"),
+    ("JSON_EXTRACT", "jtt*", "J"),
+    ("JSON_UNQUOTE", "v", "L"),
+    ("JSON_QUOTE", "t", "L"),
+    ("JSON_OBJECT", "tv+", "J"),
+    ("JSON_SET", "jtv+", "J"),
+    ("JSON_INSERT", "jtv+", "J"),
+    ("JSON_REPLACE", "jtv+", "J"),
+    ("JSON_ARRAY_APPEND", "jtv+", "J"),
+    ("JSON_ARRAY", "?v*", "J"),
+    ("JSON_REMOVE", "jt*", "J"),
+    ("JSON_CONTAINS", "jj?t", "I"),
+    ("JSON_CONTAINS_PATH", "jtt*", "I"),
+    ("JSON_KEYS", "j?t", "J"),
+    ("JSON_LENGTH", "j?t", "I"),
+    ("JSON_DEPTH", "j", "I"),
+    ("JSON_TYPE", "j", "A"),
+    ("JSON_VALID", "t", "I"),
+    ("JSON_MERGE_PATCH", "jj*", "J"),
+    ("JSON_MERGE_PRESERVE", "jj*", "J"),
+    ("JSON_PRETTY", "j", "L"),
+];
