@@ -48,7 +48,7 @@ pub trait Tables {
 }
 
 /// What a session's variables hold.
-pub trait Variables {
+pub trait Variables: Send + Sync {
     /// A system variable, of the session where it has one; the name without `@@`, in lower case.
     /// Also `version`, `database`, `connection_id`, `user` for the functions of those names.
     fn system(&self, name: &str) -> Option<Value>;
