@@ -6,5 +6,7 @@ mod corpus;
 mod ebnf;
 #[path = "grammar/limits.rs"]
 mod limits;
+#[path = "grammar/precedence.rs"]
+mod precedence;
 #[path = "grammar/sentences.rs"]
 mod sentences;
