@@ -332,3 +332,42 @@ const CLAUSES: [(&str, &str); 12] = [
 
 /// More items than a table of MySQL can have columns.
 const ITEMS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Statement, parse};
+    use super::*;
+
+    fn vstream(text: &str) -> Vstream {
+        match parse(text) {
+            Ok(Statement::Vstream(vstream)) => vstream,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn start_is_taken_out_of_the_condition() {
+        let check = |text: &str, start: Start, condition: Option<&str>| {
+            let found = vstream(&format!("VSTREAM * FROM t {text}"));
+            assert_eq!(found.start, start, "{text}");
+            assert_eq!(
+                found.condition.map(|expr| expr.to_string()).as_deref(),
+                condition,
+                "{text}"
+            );
+        };
+        check("", Start::Copy, None);
+        check("WHERE pos > ''", Start::Copy, None);
+        check("WHERE pos > 'current'", Start::Now, None);
+        check("WHERE pos > 'x'", Start::After("x".to_owned()), None);
+        check("WHERE a AND pos > 'x' AND b", Start::After("x".to_owned()), Some("a AND b"));
+        check("WHERE `pos` > 'x'", Start::Copy, Some("`pos` > 'x'"));
+    }
+
+    #[test]
+    fn metadata_is_not_the_rules_business() {
+        let select =
+            vstream("VSTREAM id AS x, _pos, `_ts` FROM ks.t WHERE op = '+' LIMIT 3").select();
+        assert_eq!(select.to_string(), "select id as x, `_ts` from t where op = '+'");
+    }
+}
