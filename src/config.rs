@@ -3,11 +3,14 @@
 //!
 //! Every key is optional and an unknown one is an error. `docs/operating.md` lists them all.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use crate::frontend::mysql::{Account, Accounts, VerifierError};
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +21,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where MySQL clients connect.
     pub mysql_listen: Loopback,
-    /// Who may log in; empty: anybody on loopback, without a password.
-    pub users: Vec<User>,
+    /// Who may log in.
+    pub accounts: Accounts,
     /// Named bounds.
     pub limits: Limits,
 }
@@ -47,20 +50,6 @@ impl std::str::FromStr for Loopback {
             Err(ConfigError::NotLoopback(address))
         }
     }
-}
-
-/// An account: a name and the verifiers of its password, never the password.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// The name that clients log in with.
-    pub name: String,
-    /// SHA256(SHA256(password)) in hex, for caching_sha2_password.
-    #[serde(default)]
-    pub caching_sha2: Option<String>,
-    /// SHA1(SHA1(password)) in hex, for mysql_native_password.
-    #[serde(default)]
-    pub native: Option<String>,
 }
 
 /// The named bounds that an operator may move. What is not here is a constant beside its use.
@@ -150,15 +139,17 @@ pub enum ConfigError {
     )]
     NotLoopback(SocketAddr),
     /// A verifier of the wrong form.
-    #[error("user {user:?}: {key} must be {digits} hex digits")]
+    #[error("user {user:?}")]
     Verifier {
         /// Whose.
         user: String,
-        /// Which key.
-        key: &'static str,
-        /// How long it must be.
-        digits: usize,
+        /// What is wrong.
+        #[source]
+        source: VerifierError,
     },
+    /// A name that stands twice.
+    #[error("user {0:?} is configured twice")]
+    SameUser(String),
     /// A user that nobody can log in as.
     #[error("user {0:?} has no verifier; set caching_sha2 or native")]
     NoVerifier(String),
@@ -190,6 +181,15 @@ struct File {
     keyspace: Option<toml::Value>,
 }
 
+/// A name and the verifiers of its password, never the password.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct User {
+    name: String,
+    caching_sha2: Option<String>,
+    native: Option<String>,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Listen {
@@ -213,35 +213,35 @@ impl Config {
         if file.keyspace.is_some() {
             return Err(ConfigError::Keyspaces);
         }
-        for user in &file.user {
-            check_user(user)?;
-        }
         check_limits(&file.limits)?;
         let listen = overrides.mysql_listen.or(file.listen.mysql);
         Ok(Self {
             cell: file.cell.unwrap_or_else(|| "zone1".to_owned()),
             data_dir: overrides.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir),
             mysql_listen: listen.as_deref().unwrap_or(DEFAULT_MYSQL_LISTEN).parse()?,
-            users: file.user,
+            accounts: accounts(file.user)?,
             limits: file.limits,
         })
     }
 }
 
-/// A verifier has exactly the digits of its hash, or nobody could ever log in with it.
-fn check_user(user: &User) -> Result<(), ConfigError> {
-    let verifiers =
-        [("caching_sha2", &user.caching_sha2, 64_usize), ("native", &user.native, 40_usize)];
-    for (key, verifier, digits) in verifiers {
-        let Some(verifier) = verifier else { continue };
-        if verifier.len() != digits || !verifier.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(ConfigError::Verifier { user: user.name.clone(), key, digits });
+/// Without users, anybody on this machine; a user without a verifier could never log in.
+fn accounts(users: Vec<User>) -> Result<Accounts, ConfigError> {
+    if users.is_empty() {
+        return Ok(Accounts::Anybody);
+    }
+    let mut accounts = HashMap::new();
+    for User { name, caching_sha2, native } in users {
+        if caching_sha2.is_none() && native.is_none() {
+            return Err(ConfigError::NoVerifier(name));
+        }
+        let account = Account::of_verifiers(caching_sha2.as_deref(), native.as_deref())
+            .map_err(|source| ConfigError::Verifier { user: name.clone(), source })?;
+        if accounts.insert(name.clone(), account).is_some() {
+            return Err(ConfigError::SameUser(name));
         }
     }
-    if user.caching_sha2.is_none() && user.native.is_none() {
-        return Err(ConfigError::NoVerifier(user.name.clone()));
-    }
-    Ok(())
+    Ok(Accounts::Users(accounts))
 }
 
 fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
@@ -297,7 +297,7 @@ mod tests {
         check("[limits]\nlog_bytes_max = 1", Err("limits.log_bytes_max must be at least 65536"));
         check("[limits]\nlog_bytes = 1", Err("unknown field `log_bytes`"));
         check("[[user]]\nname = 'a'", Err("has no verifier"));
-        check("[[user]]\nname = 'a'\nnative = 'zz'", Err("native must be 40 hex digits"));
+        check("[[user]]\nname = 'a'\nnative = 'zz'", Err("user \"a\""));
         check("[[keyspace]]\nname = 'commerce'", Err("not supported yet"));
     }
 

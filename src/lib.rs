@@ -1,6 +1,8 @@
 //! vstreamd: watch data change with nothing but a MySQL client.
 
 pub mod access;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod event;

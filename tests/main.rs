@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod e2e;
 mod grammar;
 mod harness;
 mod tidy;

@@ -195,7 +195,8 @@ async fn rows_of_sixteen_mebibytes_arrive_whole() {
     let door = OpenDoor::scripted().await;
     let mut raw = Raw::login(door.address, &Login::default()).await;
     // The row's length prefix takes 4 bytes below 16 MiB and 9 from there on.
-    for cell in [0xff_ffff - 5, 0xff_ffff - 4, 0xff_ffff - 3, 0x100_0000, 0x1ff_fffe - 9, 40 << 20] {
+    for cell in [0xff_ffff - 5, 0xff_ffff - 4, 0xff_ffff - 3, 0x100_0000, 0x1ff_fffe - 9, 40 << 20]
+    {
         let answer = raw.query(&format!("select rows 1 {cell}")).await;
         let Answer::Rows { rows, .. } = answer else { panic!("{cell}") };
         assert_eq!(rows[0][0].as_ref().map(Vec::len), Some(cell));

@@ -4,6 +4,8 @@ pub mod door;
 pub mod raw;
 pub mod real;
 pub mod scripted;
+pub mod terminal;
+pub mod vstreamd;
 
 /// How many rounds a test runs: the first under `scripts/test fast` and a plain `cargo test`, the
 /// second in continuous integration, the third at night.

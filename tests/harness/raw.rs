@@ -45,11 +45,27 @@ impl Default for Login<'_> {
 /// What a statement was answered with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    Ok { affected: u64, insert_id: u64, status: u16 },
-    Err { code: u16, state: String, text: String },
-    Rows { columns: Vec<String>, rows: Vec<Vec<Option<Vec<u8>>>>, status: u16 },
+    Ok {
+        affected: u64,
+        insert_id: u64,
+        status: u16,
+    },
+    Err {
+        code: u16,
+        state: String,
+        text: String,
+    },
+    Rows {
+        columns: Vec<String>,
+        rows: Vec<Vec<Option<Vec<u8>>>>,
+        status: u16,
+    },
     /// Rows that ended in an error.
-    Broken { rows: usize, code: u16, text: String },
+    Broken {
+        rows: usize,
+        code: u16,
+        text: String,
+    },
 }
 
 /// One connection, packet by packet.

@@ -44,10 +44,9 @@ async fn run(address: SocketAddr, arguments: &[&str]) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_logs_in_by_both_plugins() {
     let native = "14E65567ABDB5135D0CFD9A70B3032C179A49EE7";
-    for account_of_bob in [
-        Account::of_password("secret"),
-        Account::of_verifiers(None, Some(native)).unwrap(),
-    ] {
+    for account_of_bob in
+        [Account::of_password("secret"), Account::of_verifiers(None, Some(native)).unwrap()]
+    {
         let accounts = account("bob", account_of_bob);
         let door = OpenDoor::with(DoorConfig::default(), accounts).await;
         let text = "select user()";
@@ -166,9 +165,8 @@ async fn mysql_async_logs_in_and_streams() {
     let rows: Vec<(String, u32, String)> =
         connection.query("vstream * from corder limit 3").await.unwrap();
     assert_eq!(rows[2], ("+".to_owned(), 2, "sku".to_owned()));
-    let row: Row = connection.query_first("vstream id, _ts, _pos from corder limit 1").await
-        .unwrap()
-        .unwrap();
+    let row: Row =
+        connection.query_first("vstream id, _ts, _pos from corder limit 1").await.unwrap().unwrap();
     assert_eq!(&*row.columns_ref()[0].name_str(), "op");
     assert_eq!(&*row.columns_ref()[1].schema_str(), "commerce");
     connection.query_drop("nonsense").await.unwrap_err();

@@ -35,9 +35,8 @@ fn schema(extra: &[&str]) -> Arc<TableSchema> {
         has_default: true,
         declared: "".into(),
     };
-    let text = |name| {
-        column(name, ColumnType::VarChar { length: 64 }, CollationId::UTF8MB4_0900_AI_CI)
-    };
+    let text =
+        |name| column(name, ColumnType::VarChar { length: 64 }, CollationId::UTF8MB4_0900_AI_CI);
     let id = column("id", ColumnType::Int { bytes: 4, unsigned: false }, CollationId::BINARY);
     let mut columns = vec![id, text("sku")];
     columns.extend(extra.iter().map(|name| text(name)));
@@ -285,7 +284,8 @@ async fn a_purged_position_says_so() {
     let token = texts(&first).remove(0);
     let token = token.split(' ').nth(1).unwrap();
     fixture.source.trim(2);
-    let answer = raw.query(&format!("vstream _pos from corder where pos > '{token}' limit 1")).await;
+    let answer =
+        raw.query(&format!("vstream _pos from corder where pos > '{token}' limit 1")).await;
     assert_eq!(code(&answer), 1236, "{answer:?}");
     let foreign = "vstream * from corder where pos > '09090909-0707-0707-0707-070707070707:1-2'";
     assert_eq!(code(&raw.query(foreign).await), 1236);

@@ -31,7 +31,9 @@ impl Plugin {
 
     /// The plugin of this name.
     pub fn named(name: &[u8]) -> Option<Self> {
-        [Self::CachingSha2, Self::Native].into_iter().find(|plugin| plugin.name().as_bytes() == name)
+        [Self::CachingSha2, Self::Native]
+            .into_iter()
+            .find(|plugin| plugin.name().as_bytes() == name)
     }
 }
 

@@ -260,7 +260,10 @@ impl Client {
         Ok(ending)
     }
 
-    async fn explain(&mut self, request: &StreamRequest) -> Result<super::resultset::Table, Failure> {
+    async fn explain(
+        &mut self,
+        request: &StreamRequest,
+    ) -> Result<super::resultset::Table, Failure> {
         let explained = self.shared.engine.explain(request).await;
         explained.map(|entries| show::explained(&entries)).map_err(|e| error::of_subscribe(&e))
     }

@@ -51,7 +51,8 @@ impl ColumnDefinition {
         let mut flags = shape.flags;
         flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
         flags.set(ColumnFlags::AUTO_INCREMENT_FLAG, column.auto_increment);
-        flags.set(ColumnFlags::NO_DEFAULT_VALUE_FLAG, !column.has_default && !column.auto_increment);
+        flags
+            .set(ColumnFlags::NO_DEFAULT_VALUE_FLAG, !column.has_default && !column.auto_increment);
         flags.set(ColumnFlags::BINARY_FLAG, !text);
         Self {
             schema: schema.to_owned(),
@@ -69,8 +70,14 @@ impl ColumnDefinition {
 
     /// Appends the packet's payload.
     pub fn push(&self, out: &mut Vec<u8>) {
-        let texts =
-            ["def", &self.schema, &self.table, &self.original_table, &self.name, &self.original_name];
+        let texts = [
+            "def",
+            &self.schema,
+            &self.table,
+            &self.original_table,
+            &self.name,
+            &self.original_name,
+        ];
         for text in texts {
             push_cell(out, text.as_bytes());
         }
@@ -111,16 +118,19 @@ struct Shape {
 impl Shape {
     fn of(column: &Column) -> Self {
         let number = |wire_type, length, decimals, unsigned| {
-            let flags =
-                if unsigned { ColumnFlags::UNSIGNED_FLAG } else { ColumnFlags::empty() };
+            let flags = if unsigned { ColumnFlags::UNSIGNED_FLAG } else { ColumnFlags::empty() };
             Self { wire_type, length, flags, decimals, is_text: false }
         };
         let time = |wire_type, length: u32, fsp: u8| {
             let fraction = if fsp == 0 { 0 } else { u32::from(fsp) + 1 };
             number(wire_type, length + fraction, fsp, false)
         };
-        let text = |wire_type, length, flags| {
-            Self { wire_type, length, flags, decimals: 0, is_text: true }
+        let text = |wire_type, length, flags| Self {
+            wire_type,
+            length,
+            flags,
+            decimals: 0,
+            is_text: true,
         };
         match &column.column_type {
             ColumnType::Int { bytes, unsigned } => {
@@ -128,8 +138,7 @@ impl Shape {
                 number(wire_type, length, 0, *unsigned)
             }
             ColumnType::Decimal { precision, scale, unsigned } => {
-                let length =
-                    u32::from(*precision) + u32::from(*scale > 0) + u32::from(!unsigned);
+                let length = u32::from(*precision) + u32::from(*scale > 0) + u32::from(!unsigned);
                 number(WireType::MYSQL_TYPE_NEWDECIMAL, length, *scale, *unsigned)
             }
             ColumnType::Float { unsigned } => {
@@ -138,9 +147,7 @@ impl Shape {
             ColumnType::Double { unsigned } => {
                 number(WireType::MYSQL_TYPE_DOUBLE, 22, ANY_DECIMALS, *unsigned)
             }
-            ColumnType::Bit { bits } => {
-                number(WireType::MYSQL_TYPE_BIT, u32::from(*bits), 0, true)
-            }
+            ColumnType::Bit { bits } => number(WireType::MYSQL_TYPE_BIT, u32::from(*bits), 0, true),
             ColumnType::Date => number(WireType::MYSQL_TYPE_DATE, 10, 0, false),
             ColumnType::Time { fsp } => time(WireType::MYSQL_TYPE_TIME, 10, *fsp),
             ColumnType::DateTime { fsp } => time(WireType::MYSQL_TYPE_DATETIME, 19, *fsp),

@@ -115,7 +115,9 @@ async fn prove(
 }
 
 async fn read(link: &mut Link) -> Result<Vec<u8>, LinkError> {
-    link.packet().await?.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())
+    link.packet()
+        .await?
+        .ok_or_else(|| std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into())
 }
 
 fn push_greeting(out: &mut Vec<u8>, id: ConnectionId, salt: &[u8; SALT_BYTES]) {

@@ -86,7 +86,9 @@ fn compare(op: BinaryOp, left: &Value, right: &Value) -> Option<Value> {
 fn call(name: &str, arguments: &[Value]) -> Option<Value> {
     let has_null = arguments.contains(&Value::Null);
     match (name, arguments) {
-        ("CONCAT" | "LOCATE" | "REPLACE" | "LOWER" | "UPPER" | "FIND_IN_SET", _) if has_null => Some(Value::Null),
+        ("CONCAT" | "LOCATE" | "REPLACE" | "LOWER" | "UPPER" | "FIND_IN_SET", _) if has_null => {
+            Some(Value::Null)
+        }
         ("CONCAT", parts) => Some(Value::Text(parts.iter().map(printed).collect())),
         ("LOCATE", [part, whole]) => {
             let (part, whole) = (printed(part).to_lowercase(), printed(whole).to_lowercase());

@@ -153,7 +153,8 @@ impl Door {
 
     /// Gives a connection its task, or the reason why it gets none.
     fn admit(&self, socket: TcpStream, peer: SocketAddr, running: mpsc::Sender<()>) {
-        let stranger = matches!(self.shared.accounts, Accounts::Anybody) && !peer.ip().is_loopback();
+        let stranger =
+            matches!(self.shared.accounts, Accounts::Anybody) && !peer.ip().is_loopback();
         if stranger {
             let text =
                 format!("Host '{}' is not allowed to connect to this MySQL server", peer.ip());
@@ -258,8 +259,14 @@ async fn next_command(
         packet = tokio::time::timeout(idle_timeout, link.packet()) => packet,
     };
     let Ok(packet) = packet else {
-        say_goodbye(&mut link, &error::IDLE.with("The client was disconnected by the server \
-            because of inactivity")).await;
+        say_goodbye(
+            &mut link,
+            &error::IDLE.with(
+                "The client was disconnected by the server \
+            because of inactivity",
+            ),
+        )
+        .await;
         return Ok(None);
     };
     match packet {

@@ -18,11 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
-pub use opensrv_mysql::{CapabilityFlags, ColumnFlags, ColumnType, StatusFlags};
 use opensrv_mysql::{
     AsyncMysqlIntermediary, AsyncMysqlShim, InitWriter, IntermediaryOptions, ParamParser,
     QueryResultWriter, StatementMetaWriter,
 };
+pub use opensrv_mysql::{CapabilityFlags, ColumnFlags, ColumnType, StatusFlags};
 use tokio::io::{AsyncRead, ReadBuf, Sink};
 
 use super::command::Command;

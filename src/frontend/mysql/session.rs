@@ -183,17 +183,17 @@ impl Session {
     }
 
     fn keyspace(&self, name: &str) -> Result<&Keyspace, Failure> {
-        self.keyspaces.iter().find(|keyspace| keyspace.name == name).ok_or_else(|| {
-            error::UNKNOWN_DATABASE.with(format!("Unknown database '{name}'"))
-        })
+        self.keyspaces
+            .iter()
+            .find(|keyspace| keyspace.name == name)
+            .ok_or_else(|| error::UNKNOWN_DATABASE.with(format!("Unknown database '{name}'")))
     }
 
     fn require_olap(&self) -> Result<(), Failure> {
         if self.variables.text("workload") == "OLAP" {
             return Ok(());
         }
-        Err(error::UNKNOWN
-            .with("VSTREAM needs WORKLOAD = OLAP; run SET WORKLOAD = 'OLAP' first"))
+        Err(error::UNKNOWN.with("VSTREAM needs WORKLOAD = OLAP; run SET WORKLOAD = 'OLAP' first"))
     }
 
     fn stream(&self, vstream: Vstream) -> Result<Stream, Failure> {
@@ -216,8 +216,9 @@ impl Session {
         let position = match &vstream.start {
             sql::vstream::Start::Copy => Position::starting(&Start::Copy, &shards),
             sql::vstream::Start::Now => Position::starting(&Start::Now, &shards),
-            sql::vstream::Start::After(text) => Position::parse_start(text, &shards)
-                .map_err(|error| error::of_position(&error))?,
+            sql::vstream::Start::After(text) => {
+                Position::parse_start(text, &shards).map_err(|error| error::of_position(&error))?
+            }
         };
         let rule = Rule::select(vstream.select());
         let table = TableName::new(name, &vstream.table.name);
@@ -253,9 +254,9 @@ impl Session {
         }
         // The backend reads autocommit with each statement; switching it on commits, so one follows
         // at once.
-        let named = assignments.iter().any(
-            |item| matches!(item, Assignment::Variable { name, .. } if name == "autocommit"),
-        );
+        let named = assignments
+            .iter()
+            .any(|item| matches!(item, Assignment::Variable { name, .. } if name == "autocommit"));
         Ok(if named { Reply::Told("DO 0".to_owned()) } else { Reply::Ok })
     }
 
@@ -309,7 +310,7 @@ impl Session {
             | Show::List { .. }
             | Show::Routines { .. } => {
                 return Ok(Reply::Backend { text: show.to_string(), limit: None });
-            },
+            }
             Show::Grants(Some(_)) | Show::VgtidExecuted { .. } | Show::GtidExecuted { .. } => {
                 return Err(error::NOT_SUPPORTED
                     .with(format!("this version of vstreamd doesn't yet support '{show}'")));
@@ -325,7 +326,9 @@ impl sql::sqlite::Variables for Session {
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         match name {
             "version" => text(SERVER_VERSION),
-            "database" => Some(self.database().map_or(Value::Null, |name| Value::Text(name.into()))),
+            "database" => {
+                Some(self.database().map_or(Value::Null, |name| Value::Text(name.into())))
+            }
             "connection_id" | "pseudo_thread_id" => Some(Value::Int(i64::from(self.id.0))),
             "user" => text(&format!("{}@{}", self.user, self.host)),
             "warning_count" | "error_count" => {

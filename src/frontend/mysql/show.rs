@@ -48,13 +48,9 @@ pub fn variables(variables: &Variables, filter: Option<&Filter>) -> Result<Table
 }
 
 /// SHOW STATUS.
-pub fn status(
-    entries: &[(&str, u64)],
-    filter: Option<&Filter>,
-) -> Result<Table, Failure> {
-    let rows = entries
-        .iter()
-        .map(|(name, value)| vec![Some((*name).to_owned()), Some(value.to_string())]);
+pub fn status(entries: &[(&str, u64)], filter: Option<&Filter>) -> Result<Table, Failure> {
+    let rows =
+        entries.iter().map(|(name, value)| vec![Some((*name).to_owned()), Some(value.to_string())]);
     let table = Table { rows: rows.collect(), ..name_and_value() };
     keep(table, filter)
 }
@@ -196,11 +192,7 @@ fn keep(mut table: Table, filter: Option<&Filter>) -> Result<Table, Failure> {
 
 /// Whether a row meets a condition; `None` where a NULL leaves it open.
 #[allow(clippy::wildcard_enum_match_arm, reason = "all other expressions are refused alike")]
-fn holds(
-    condition: &Expr,
-    table: &Table,
-    row: &[Option<String>],
-) -> Result<Option<bool>, Failure> {
+fn holds(condition: &Expr, table: &Table, row: &[Option<String>]) -> Result<Option<bool>, Failure> {
     let text = |expr: &Expr| value(expr, table, row);
     Ok(match condition {
         Expr::And(terms) => fold(terms, table, row, false)?,

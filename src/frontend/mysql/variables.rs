@@ -174,9 +174,9 @@ impl Variables {
             Some(Some(text)) => text,
         };
         match kind {
-            Kind::Switch | Kind::Count | Kind::FixedCount => text
-                .parse()
-                .map_or_else(|_| Value::Decimal(text.to_owned()), Value::Int),
+            Kind::Switch | Kind::Count | Kind::FixedCount => {
+                text.parse().map_or_else(|_| Value::Decimal(text.to_owned()), Value::Int)
+            }
             Kind::Text
             | Kind::Word(_)
             | Kind::Words(_)
@@ -289,8 +289,7 @@ fn mismatch(collation: &str, charset: &str) -> Failure {
 }
 
 fn wrong_value(name: &str, value: &str) -> Failure {
-    error::WRONG_VALUE
-        .with(format!("Variable '{name}' can't be set to the value of '{value}'"))
+    error::WRONG_VALUE.with(format!("Variable '{name}' can't be set to the value of '{value}'"))
 }
 
 fn wrong_type(name: &str) -> Failure {

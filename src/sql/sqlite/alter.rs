@@ -5,7 +5,9 @@ use std::sync::Arc;
 use sqlparser::tokenizer::Token;
 
 use super::column::ColumnText;
-use super::define::{CheckText, Draft, ForeignText, KeyText, key_parts, skip_key_options, word_or_string};
+use super::define::{
+    CheckText, Draft, ForeignText, KeyText, key_parts, skip_key_options, word_or_string,
+};
 use super::parser::Input;
 use super::scope::Statement;
 use super::{Alter, Fault, Fill, Table};
@@ -187,7 +189,10 @@ impl Altering {
         } else if input.word("ALGORITHM") || input.word("LOCK") {
             input.token(&Token::Eq);
             input.name().map(|_| ())
-        } else if input.words(&["ENABLE", "KEYS"]) || input.words(&["DISABLE", "KEYS"]) || input.word("FORCE") {
+        } else if input.words(&["ENABLE", "KEYS"])
+            || input.words(&["DISABLE", "KEYS"])
+            || input.word("FORCE")
+        {
             Ok(())
         } else {
             let before = input.offset();

@@ -8,7 +8,9 @@ use sqlparser::ast::{
 use super::Fault;
 use super::expr::{Reader, object_name};
 use super::scope::Scope;
-use super::typed::{Class, DEFAULT, Literal, Strength, Typed, common, length, meet, string, varchar};
+use super::typed::{
+    Class, DEFAULT, Literal, Strength, Typed, common, length, meet, string, varchar,
+};
 use crate::event::{CollationId, ColumnType};
 
 impl Reader<'_, '_> {
@@ -39,9 +41,10 @@ impl Reader<'_, '_> {
             Expr::Ceil { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
                 self.rounding("CEIL", std::slice::from_ref(&**expr))
             }
-            Expr::Floor { expr, field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime) } => {
-                self.rounding("FLOOR", std::slice::from_ref(&**expr))
-            }
+            Expr::Floor {
+                expr,
+                field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+            } => self.rounding("FLOOR", std::slice::from_ref(&**expr)),
             Expr::Extract { field, expr, .. } => {
                 let value = self.read(expr)?;
                 let unit = unit(field)?;
@@ -206,16 +209,22 @@ impl Reader<'_, '_> {
                     }
                     Some(_) => value.scale(),
                 };
-                let sql =
-                    format!("my_round('{function}', 'd', {}, {by}, {scale})", value.as_decimal(None));
+                let sql = format!(
+                    "my_round('{function}', 'd', {}, {by}, {scale})",
+                    value.as_decimal(None)
+                );
                 if whole && value.whole_digits() < 18 {
                     Typed::int(format!("CAST({sql} AS INTEGER)"))
                 } else {
-                    let precision = value.whole_digits().saturating_add(scale).saturating_add(1).min(65);
+                    let precision =
+                        value.whole_digits().saturating_add(scale).saturating_add(1).min(65);
                     Typed::new(sql, ColumnType::Decimal { precision, scale, unsigned: false })
                 }
             }
-            _ => Typed::double(format!("my_round('{function}', 'g', {}, {by}, 0)", value.as_double())),
+            _ => Typed::double(format!(
+                "my_round('{function}', 'g', {}, {by}, 0)",
+                value.as_double()
+            )),
         };
         let all: Vec<&Typed> = values.iter().collect();
         Ok(result.over(&all))
@@ -228,10 +237,8 @@ impl Reader<'_, '_> {
         match (name, values.as_slice()) {
             ("CONCAT", [_, ..]) => {
                 let bytes = all.iter().any(|value| value.is_string() && !value.is_text());
-                let parts: Vec<String> = values
-                    .iter()
-                    .map(|v| if bytes { v.as_bytes() } else { v.as_text() })
-                    .collect();
+                let parts: Vec<String> =
+                    values.iter().map(|v| if bytes { v.as_bytes() } else { v.as_text() }).collect();
                 let sql = format!("my_concat({})", parts.join(", "));
                 let long = values.iter().map(length).sum();
                 let value = if bytes { Typed::bytes(sql) } else { text_like(sql, &all, "concat")? };
@@ -260,7 +267,10 @@ impl Reader<'_, '_> {
                 Ok(Typed::int(format!("{sql} ELSE 0 END)")).over(&all))
             }
             ("HEX", [value]) => {
-                let sql = if value.is_string() || value.column_type == ColumnType::Json || value.is_date() {
+                let sql = if value.is_string()
+                    || value.column_type == ColumnType::Json
+                    || value.is_date()
+                {
                     format!("hex({})", value.as_bytes())
                 } else {
                     format!("my_hex({})", value.as_int())
@@ -290,9 +300,10 @@ impl Reader<'_, '_> {
             "CURDATE" | "CURRENT_DATE" | "UTC_DATE" => {
                 Typed::new("substr(my_now(0), 1, 10)", ColumnType::Date)
             }
-            "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => {
-                Typed::new(format!("my_time(my_now({fsp}), 'p{fsp}', {fsp})"), ColumnType::Time { fsp })
-            }
+            "CURTIME" | "CURRENT_TIME" | "UTC_TIME" => Typed::new(
+                format!("my_time(my_now({fsp}), 'p{fsp}', {fsp})"),
+                ColumnType::Time { fsp },
+            ),
             _ => Typed::new(format!("my_now({fsp})"), ColumnType::DateTime { fsp }),
         };
         Ok(Typed { nullable: false, ..value })
@@ -372,8 +383,7 @@ impl Reader<'_, '_> {
         let repeats = wants.ends_with('*');
         let required = required.trim_end_matches('*');
         let optional = optional.trim_end_matches('*');
-        if args.len() < required.len()
-            || (!repeats && args.len() > required.len() + optional.len())
+        if args.len() < required.len() || (!repeats && args.len() > required.len() + optional.len())
         {
             return Err(Fault::ParameterCount(name.to_owned()));
         }
@@ -410,7 +420,8 @@ impl Reader<'_, '_> {
     /// A JSON function whose last two kinds of argument repeat together.
     fn pairs(&self, name: &str, kinds: &str, args: &[Expr], gives: &str) -> Result<Typed, Fault> {
         let first = kinds.len().saturating_sub(2);
-        if args.len() < first || (args.len() - first) % 2 == 1 || (first > 0 && args.len() == first) {
+        if args.len() < first || (args.len() - first) % 2 == 1 || (first > 0 && args.len() == first)
+        {
             return Err(Fault::ParameterCount(name.to_owned()));
         }
         let values = self.read_all(args)?;
@@ -426,7 +437,12 @@ impl Reader<'_, '_> {
     }
 
     /// `column -> '$.path'` and `->>`.
-    pub(super) fn json_arrow(&self, left: &Expr, right: &Expr, unquote: bool) -> Result<Typed, Fault> {
+    pub(super) fn json_arrow(
+        &self,
+        left: &Expr,
+        right: &Expr,
+        unquote: bool,
+    ) -> Result<Typed, Fault> {
         let extract = self.simple("JSON_EXTRACT", &[left.clone(), right.clone()])?;
         if !unquote {
             return Ok(extract);
@@ -466,14 +482,25 @@ impl Reader<'_, '_> {
         self.shift_by(value, sign, &unit(field)?, &amount)
     }
 
-    fn shift_by(&self, value: &Typed, sign: &str, unit: &str, amount: &Typed) -> Result<Typed, Fault> {
+    fn shift_by(
+        &self,
+        value: &Typed,
+        sign: &str,
+        unit: &str,
+        amount: &Typed,
+    ) -> Result<Typed, Fault> {
         let clock = is_clock(unit);
         let fraction = if unit == "MICROSECOND" { 6 } else { 0 };
-        let fraction = if unit == "SECOND" && !amount.is_string() { amount.scale().min(6) } else { fraction };
+        let fraction =
+            if unit == "SECOND" && !amount.is_string() { amount.scale().min(6) } else { fraction };
         let move_by = amount.as_decimal(None);
-        let call = |from: String, fsp: u8| format!("my_shift('{unit}', {from}, '{sign}', {move_by}, {fsp})");
+        let call = |from: String, fsp: u8| {
+            format!("my_shift('{unit}', {from}, '{sign}', {move_by}, {fsp})")
+        };
         let result = match value.column_type {
-            ColumnType::Date if !clock => Typed::new(call(value.sql.clone(), 255), ColumnType::Date),
+            ColumnType::Date if !clock => {
+                Typed::new(call(value.sql.clone(), 255), ColumnType::Date)
+            }
             ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => {
                 let fsp = value.scale().max(fraction);
                 Typed::new(call(value.as_datetime(6), fsp), ColumnType::DateTime { fsp })
@@ -482,9 +509,10 @@ impl Reader<'_, '_> {
                 return Err(Fault::Unsupported("adding an interval to a TIME".to_owned()));
             }
             // A text stays a text, as a date or as a point in time.
-            _ if value.is_string() || value.is_null() || value.is_number() => {
-                Typed::text(call(format!("my_loose({}, {})", value.sql, value.code()), 254), DEFAULT)
-            }
+            _ if value.is_string() || value.is_null() || value.is_number() => Typed::text(
+                call(format!("my_loose({}, {})", value.sql, value.code()), 254),
+                DEFAULT,
+            ),
             _ => return Err(Fault::Unsupported("INTERVAL with this operand".to_owned())),
         };
         Ok(result.over(&[value, amount]))
@@ -529,7 +557,9 @@ impl Reader<'_, '_> {
         let value = match (name, values) {
             ("STR_TO_DATE", [text, format]) => {
                 let Literal::Text(shape) = &format.literal else {
-                    return Err(Fault::Unsupported("STR_TO_DATE with a computed format".to_owned()));
+                    return Err(Fault::Unsupported(
+                        "STR_TO_DATE with a computed format".to_owned(),
+                    ));
                 };
                 let has = |letters: &[char]| {
                     shape.as_bytes().windows(2).any(|pair| {
@@ -544,7 +574,8 @@ impl Reader<'_, '_> {
                     (false, true) => ("t", ColumnType::Time { fsp }),
                     _ => ("p", ColumnType::DateTime { fsp }),
                 };
-                let sql = format!("my_str_to_date({}, {}, '{kind}', {fsp})", text.as_text(), format.sql);
+                let sql =
+                    format!("my_str_to_date({}, {}, '{kind}', {fsp})", text.as_text(), format.sql);
                 Typed::new(sql, column_type)
             }
             ("UNIX_TIMESTAMP", []) => Typed::unsigned("my_unix_now()"),
@@ -556,7 +587,10 @@ impl Reader<'_, '_> {
                 } else {
                     let scale = if value.is_string() { 6 } else { fsp };
                     let sql = format!("my_unix_timestamp({}, {scale})", value.as_datetime(6));
-                    Typed::new(sql, ColumnType::Decimal { precision: 12 + scale, scale, unsigned: false })
+                    Typed::new(
+                        sql,
+                        ColumnType::Decimal { precision: 12 + scale, scale, unsigned: false },
+                    )
                 }
             }
             ("FROM_UNIXTIME", [value]) => {
@@ -565,7 +599,11 @@ impl Reader<'_, '_> {
                 Typed::new(sql, ColumnType::DateTime { fsp })
             }
             ("FROM_UNIXTIME", [value, format]) => Typed::text(
-                format!("my_date_format(my_from_unixtime({}, 6), {})", value.as_decimal(None), format.as_text()),
+                format!(
+                    "my_date_format(my_from_unixtime({}, 6), {})",
+                    value.as_decimal(None),
+                    format.as_text()
+                ),
                 DEFAULT,
             ),
             ("TIMESTAMP", [value]) => {
@@ -582,22 +620,29 @@ impl Reader<'_, '_> {
             ("HOUR" | "MINUTE" | "SECOND" | "MICROSECOND", [value]) => {
                 Typed::int(format!("my_clock('{name}', {})", any_time(value)))
             }
-            ("TIME_TO_SEC", [value]) => Typed::int(format!("my_clock('SECONDS', {})", any_time(value))),
+            ("TIME_TO_SEC", [value]) => {
+                Typed::int(format!("my_clock('SECONDS', {})", any_time(value)))
+            }
             ("SEC_TO_TIME", [value]) => {
                 let fsp = value.scale().min(6);
-                Typed::new(format!("my_sec_to_time({})", value.as_decimal(None)), ColumnType::Time { fsp })
+                Typed::new(
+                    format!("my_sec_to_time({})", value.as_decimal(None)),
+                    ColumnType::Time { fsp },
+                )
             }
             ("MAKETIME", [hour, minute, second]) => {
                 let fsp = second.scale().min(6);
-                let sql = format!("my_maketime({}, {}, {})", hour.as_int(), minute.as_int(), second.as_decimal(None));
+                let sql = format!(
+                    "my_maketime({}, {}, {})",
+                    hour.as_int(),
+                    minute.as_int(),
+                    second.as_decimal(None)
+                );
                 Typed::new(sql, ColumnType::Time { fsp })
             }
             ("TIMEDIFF", [a, b]) => {
                 let fsp = text_fsp(a).max(text_fsp(b));
-                let sql = format!(
-                    "my_timediff({}, {}, {}, {})",
-                    a.sql, a.code(), b.sql, b.code()
-                );
+                let sql = format!("my_timediff({}, {}, {}, {})", a.sql, a.code(), b.sql, b.code());
                 Typed::new(sql, ColumnType::Time { fsp })
             }
             ("ADDTIME" | "SUBTIME", [..]) => return Err(Fault::Unsupported(name.to_owned())),
@@ -626,7 +671,9 @@ impl Reader<'_, '_> {
             aggregates: false,
         };
         let inner = Reader { scope: &inner_scope, clause: "field list", ..*self };
-        let mut value = if name == "COUNT" && matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) {
+        let mut value = if name == "COUNT"
+            && matches!(list.args.as_slice(), [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)])
+        {
             if !distinct.is_empty() || !list.clauses.is_empty() {
                 return Err(Fault::WrongUsage("COUNT"));
             }
@@ -677,13 +724,23 @@ impl Reader<'_, '_> {
             many => {
                 let parts: Vec<String> = many.iter().map(Typed::as_text).collect();
                 let keys: Vec<String> = many.iter().map(Typed::sort_key).collect();
-                (format!("my_concat({})", parts.join(", ")), format!("my_tuple({})", keys.join(", ")))
+                (
+                    format!("my_concat({})", parts.join(", ")),
+                    format!("my_tuple({})", keys.join(", ")),
+                )
             }
         };
         let key = if distinct.is_empty() { "NULL".to_owned() } else { key };
-        let order =
-            if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
-        let value = text_like(format!("my_group_concat({text}, {separator}, {key}{order})"), &all, "group_concat")?;
+        let order = if order.is_empty() {
+            String::new()
+        } else {
+            format!(" ORDER BY {}", order.join(", "))
+        };
+        let value = text_like(
+            format!("my_group_concat({text}, {separator}, {key}{order})"),
+            &all,
+            "group_concat",
+        )?;
         Ok(Typed { column_type: ColumnType::Text { length_bytes: 4 }, nullable: true, ..value })
     }
 }
@@ -714,7 +771,8 @@ fn aggregate_of(name: &str, distinct: &str, args: &[Typed]) -> Result<Typed, Fau
             let scale = value.scale().saturating_add(more).min(30);
             let operand = value.as_decimal(None);
             let digits = if name == "AVG" { 4 } else { 22 };
-            let precision = value.whole_digits().saturating_add(digits).saturating_add(scale).min(65);
+            let precision =
+                value.whole_digits().saturating_add(digits).saturating_add(scale).min(65);
             let sql = format!("my_{}({distinct}{operand})", name.to_ascii_lowercase());
             let sql = format!("my_dec({sql}, 'd', {scale})");
             Typed::new(sql, ColumnType::Decimal { precision, scale, unsigned: false })
@@ -722,7 +780,8 @@ fn aggregate_of(name: &str, distinct: &str, args: &[Typed]) -> Result<Typed, Fau
         "SUM" => Typed::double(format!("my_fsum({distinct}{})", value.as_double())),
         "AVG" => Typed::double(format!("avg({distinct}{})", value.as_double())),
         "MIN" | "MAX" => {
-            let sql = format!("my_{}({}, {})", name.to_ascii_lowercase(), value.sql, extreme_key(value));
+            let sql =
+                format!("my_{}({}, {})", name.to_ascii_lowercase(), value.sql, extreme_key(value));
             Typed { sql, nullable: true, ..value.clone() }.derived()
         }
         "ANY_VALUE" => {
@@ -732,7 +791,9 @@ fn aggregate_of(name: &str, distinct: &str, args: &[Typed]) -> Result<Typed, Fau
         "BIT_AND" | "BIT_OR" | "BIT_XOR" => {
             Typed::unsigned(format!("my_{}({})", name.to_ascii_lowercase(), value.as_int()))
         }
-        "STD" | "STDDEV" | "STDDEV_POP" => Typed::double(format!("my_stddev_pop({})", value.as_double())),
+        "STD" | "STDDEV" | "STDDEV_POP" => {
+            Typed::double(format!("my_stddev_pop({})", value.as_double()))
+        }
         "STDDEV_SAMP" => Typed::double(format!("my_stddev_samp({})", value.as_double())),
         "VARIANCE" | "VAR_POP" => Typed::double(format!("my_var_pop({})", value.as_double())),
         "VAR_SAMP" => Typed::double(format!("my_var_samp({})", value.as_double())),
@@ -756,9 +817,25 @@ fn extreme_key(value: &Typed) -> String {
 pub(super) fn is_aggregate(name: &str) -> bool {
     matches!(
         name,
-        "COUNT" | "SUM" | "AVG" | "MIN" | "MAX" | "GROUP_CONCAT" | "BIT_AND" | "BIT_OR" | "BIT_XOR"
-            | "STD" | "STDDEV" | "STDDEV_POP" | "STDDEV_SAMP" | "VARIANCE" | "VAR_POP" | "VAR_SAMP"
-            | "JSON_ARRAYAGG" | "JSON_OBJECTAGG" | "ANY_VALUE"
+        "COUNT"
+            | "SUM"
+            | "AVG"
+            | "MIN"
+            | "MAX"
+            | "GROUP_CONCAT"
+            | "BIT_AND"
+            | "BIT_OR"
+            | "BIT_XOR"
+            | "STD"
+            | "STDDEV"
+            | "STDDEV_POP"
+            | "STDDEV_SAMP"
+            | "VARIANCE"
+            | "VAR_POP"
+            | "VAR_SAMP"
+            | "JSON_ARRAYAGG"
+            | "JSON_OBJECTAGG"
+            | "ANY_VALUE"
     )
 }
 

@@ -65,7 +65,8 @@ impl Statement<'_> {
         let pairs = input.list(|input| {
             let column = column_of(input, table)?;
             input.expect(&Token::Eq)?;
-            let value = if input.word("DEFAULT") { None } else { Some(input.checked(Parser::parse_expr)?) };
+            let value =
+                if input.word("DEFAULT") { None } else { Some(input.checked(Parser::parse_expr)?) };
             Ok((column, value))
         })?;
         let columns: Vec<usize> = pairs.iter().map(|(column, _)| *column).collect();
@@ -156,7 +157,8 @@ impl Statement<'_> {
         let width = table.columns.len();
         let name = table.name.table.to_string();
         let current = Relation::of(table, &name, |index, _| format!("?{}", index + 1));
-        let new = |alias: &str| Relation::of(table, alias, |index, _| format!("?{}", width + index + 1));
+        let new =
+            |alias: &str| Relation::of(table, alias, |index, _| format!("?{}", width + index + 1));
         let mut values = new("values()");
         for column in &mut values.columns {
             column.merged = true;
@@ -174,7 +176,8 @@ impl Statement<'_> {
                 }
                 let mut columns = Vec::new();
                 for (name, index) in names.into_iter().zip(inserted) {
-                    let mut column = relation.columns.get(*index).cloned().ok_or(Fault::ViewColumns)?;
+                    let mut column =
+                        relation.columns.get(*index).cloned().ok_or(Fault::ViewColumns)?;
                     column.name = name;
                     columns.push(column);
                 }
@@ -213,9 +216,8 @@ impl Statement<'_> {
     pub fn update(&self, input: &mut Input<'_>) -> Result<Dml, Fault> {
         input.word("LOW_PRIORITY");
         let ignore = input.word("IGNORE");
-        let from = input.checked(|parser| {
-            parser.parse_comma_separated(Parser::parse_table_and_joins)
-        })?;
+        let from =
+            input.checked(|parser| parser.parse_comma_separated(Parser::parse_table_and_joins))?;
         input.expect_word("SET")?;
         let Some((table, alias)) = self.single(&from)? else {
             return Err(Fault::Unsupported("UPDATE of more than one table".to_owned()));
@@ -286,9 +288,13 @@ impl Statement<'_> {
     }
 
     /// WHERE, ORDER BY and LIMIT as a query for the rowids.
-    fn chosen(&self, input: &mut Input<'_>, table: &Arc<Table>, alias: &str) -> Result<String, Fault> {
-        let scope =
-            Scope { relations: vec![Relation::in_from(table, alias)], ..Scope::default() };
+    fn chosen(
+        &self,
+        input: &mut Input<'_>,
+        table: &Arc<Table>,
+        alias: &str,
+    ) -> Result<String, Fault> {
+        let scope = Scope { relations: vec![Relation::in_from(table, alias)], ..Scope::default() };
         let reader = |clause| Reader { statement: self, scope: &scope, clause };
         let mut sql = format!(
             "SELECT {}.{} FROM {} AS {}",
@@ -303,13 +309,22 @@ impl Statement<'_> {
         }
         let mut order: Vec<OrderByExpr> = Vec::new();
         if input.words(&["ORDER", "BY"]) {
-            order = input.checked(|parser| parser.parse_comma_separated(Parser::parse_order_by_expr))?;
+            order = input
+                .checked(|parser| parser.parse_comma_separated(Parser::parse_order_by_expr))?;
         }
         let mut terms = order_by(&reader("order clause"), &order, &[])?;
         if terms.is_empty() {
-            let keys: Vec<String> = table.key_terms().iter().map(|term| {
-                term.over(&format!("{}.{}", quote(alias), quote(table.columns.get(term.column).map_or("", |c| &c.column.name))))
-            }).collect();
+            let keys: Vec<String> = table
+                .key_terms()
+                .iter()
+                .map(|term| {
+                    term.over(&format!(
+                        "{}.{}",
+                        quote(alias),
+                        quote(table.columns.get(term.column).map_or("", |c| &c.column.name))
+                    ))
+                })
+                .collect();
             if !table.schema().key.is_empty() {
                 terms = format!(" ORDER BY {}", keys.join(", "));
             }
@@ -350,7 +365,11 @@ fn insert_columns(input: &mut Input<'_>, table: &Arc<Table>) -> Result<Vec<usize
     input.expect(&Token::LParen)?;
     if input.token(&Token::RParen) {
         // `INSERT INTO t () VALUES ()`.
-        return Ok(if input.peek_word("VALUES") || input.peek_word("VALUE") { Vec::new() } else { all() });
+        return Ok(if input.peek_word("VALUES") || input.peek_word("VALUE") {
+            Vec::new()
+        } else {
+            all()
+        });
     }
     let columns = input.list(|input| column_of(input, table))?;
     input.expect(&Token::RParen)?;

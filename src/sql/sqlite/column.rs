@@ -3,7 +3,9 @@
 use sqlparser::ast::Expr;
 use sqlparser::tokenizer::Token;
 
-use super::define::{self, ForeignText, charset, collation, decimal_checked, parenthesized, word_or_string};
+use super::define::{
+    self, ForeignText, charset, collation, decimal_checked, parenthesized, word_or_string,
+};
 use super::parser::Input;
 use super::{ColumnDefinition, Default, Fault};
 use crate::event::collation as collations;
@@ -286,7 +288,13 @@ impl ColumnText {
             None if fixed => 1,
             None => return Err(input.here()),
         };
-        let max: u32 = if fixed { 255 } else if name == "varchar" { 16_383 } else { 65_535 };
+        let max: u32 = if fixed {
+            255
+        } else if name == "varchar" {
+            16_383
+        } else {
+            65_535
+        };
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         if length > max {
             return Err(Fault::LengthTooBig { column: self.name.clone(), max });
@@ -433,15 +441,20 @@ impl ColumnText {
     /// The column, its expressions still to be bound.
     pub fn bind(&self, table_collation: CollationId) -> Result<ColumnDefinition, Fault> {
         let attributes = &self.attributes;
-        let collation = if self.text { self.collation.unwrap_or(table_collation) } else { CollationId::BINARY };
+        let collation =
+            if self.text { self.collation.unwrap_or(table_collation) } else { CollationId::BINARY };
         let collation = match collations::charset(collation) {
             Some(collations::Charset::Utf8mb4) if self.binary_attribute => CollationId::UTF8MB4_BIN,
             _ => collation,
         };
-        let nullable = attributes.nullable.unwrap_or(!attributes.primary) && !attributes.auto_increment;
+        let nullable =
+            attributes.nullable.unwrap_or(!attributes.primary) && !attributes.auto_increment;
         let default = self.default(nullable)?;
         if attributes.on_update_now
-            && !matches!(self.column_type, ColumnType::DateTime { .. } | ColumnType::Timestamp { .. })
+            && !matches!(
+                self.column_type,
+                ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }
+            )
         {
             return Err(Fault::InvalidOnUpdate(self.name.clone()));
         }
@@ -450,7 +463,10 @@ impl ColumnText {
         }
         let mut declared = self.declared.clone();
         if self.text && collation == CollationId::BINARY {
-            declared = declared.replace("varchar", "varbinary").replace("char", "binary").replace("text", "blob");
+            declared = declared
+                .replace("varchar", "varbinary")
+                .replace("char", "binary")
+                .replace("text", "blob");
         }
         Ok(ColumnDefinition {
             column: Column {
@@ -473,9 +489,7 @@ impl ColumnText {
         let attributes = &self.attributes;
         let long = matches!(self.column_type, ColumnType::Text { .. } | ColumnType::Json);
         let invalid = || Fault::InvalidDefault(self.name.clone());
-        if attributes.auto_increment
-            && (attributes.default.is_some() || attributes.default_now)
-        {
+        if attributes.auto_increment && (attributes.default.is_some() || attributes.default_now) {
             return Err(invalid());
         }
         if attributes.default_now {

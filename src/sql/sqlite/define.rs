@@ -123,7 +123,8 @@ impl Draft {
     pub fn constraint(&mut self, input: &mut Input<'_>) -> Result<bool, Fault> {
         let mut name = None;
         if input.word("CONSTRAINT") {
-            let unnamed = ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"].iter().any(|w| input.peek_word(w));
+            let unnamed =
+                ["PRIMARY", "UNIQUE", "FOREIGN", "CHECK"].iter().any(|w| input.peek_word(w));
             if !unnamed {
                 name = Some(input.name()?);
             }
@@ -159,7 +160,12 @@ impl Draft {
     }
 
     /// The rest of a key behind its keyword.
-    pub fn key(&mut self, input: &mut Input<'_>, unique: bool, name: Option<String>) -> Result<(), Fault> {
+    pub fn key(
+        &mut self,
+        input: &mut Input<'_>,
+        unique: bool,
+        name: Option<String>,
+    ) -> Result<(), Fault> {
         let mut name = name;
         if !input.peek(&Token::LParen) && !input.peek_word("USING") {
             name = Some(input.name()?);
@@ -558,8 +564,8 @@ pub fn word_or_string(input: &mut Input<'_>) -> Result<String, Fault> {
 pub fn collation(name: &str) -> Result<CollationId, Fault> {
     let lower = name.to_ascii_lowercase();
     let lower = lower.replace("utf8_", "utf8mb3_");
-    let found = collations::by_name(&lower)
-        .ok_or_else(|| Fault::UnknownCollation(name.to_owned()))?;
+    let found =
+        collations::by_name(&lower).ok_or_else(|| Fault::UnknownCollation(name.to_owned()))?;
     if !collations::is_covered(found) {
         return Err(Fault::Unsupported(format!("the collation {name}")));
     }

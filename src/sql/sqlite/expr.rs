@@ -51,9 +51,7 @@ impl Reader<'_, '_> {
             Expr::IsNotUnknown(inner) => self.postfix(inner, "IS NOT NULL"),
             Expr::Between { expr, negated, low, high } => self.between(expr, *negated, low, high),
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
-            Expr::InSubquery { expr, subquery, negated } => {
-                self.in_query(expr, subquery, *negated)
-            }
+            Expr::InSubquery { expr, subquery, negated } => self.in_query(expr, subquery, *negated),
             Expr::Exists { subquery, negated } => self.exists(subquery, *negated),
             Expr::Subquery(query) => self.scalar_query(query),
             Expr::Like { negated, any: false, expr, pattern, escape_char } => {
@@ -215,14 +213,15 @@ impl Reader<'_, '_> {
             return self.json_arrow(left, right, *op == B::LongArrow);
         }
         let (a, b) = (self.read(left)?, self.read(right)?);
-        let logic = |text: &str| {
-            Ok(Typed::int(format!("({} {text} {})", a.sql, b.sql)).over(&[&a, &b]))
-        };
+        let logic =
+            |text: &str| Ok(Typed::int(format!("({} {text} {})", a.sql, b.sql)).over(&[&a, &b]));
         match op {
             B::And => logic("AND"),
             B::PGOverlap => logic("AND"),
             B::Or | B::StringConcat => logic("OR"),
-            B::Xor => Ok(Typed::int(format!("((NOT {}) <> (NOT {}))", a.sql, b.sql)).over(&[&a, &b])),
+            B::Xor => {
+                Ok(Typed::int(format!("((NOT {}) <> (NOT {}))", a.sql, b.sql)).over(&[&a, &b]))
+            }
             B::Eq => self.compare(&a, "=", &b),
             B::NotEq => self.compare(&a, "<>", &b),
             B::Lt => self.compare(&a, "<", &b),
@@ -246,7 +245,12 @@ impl Reader<'_, '_> {
     }
 
     /// `(a, b) = (1, 2)` and its kin, term by term.
-    fn tuples(&self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Option<Typed>, Fault> {
+    fn tuples(
+        &self,
+        left: &Expr,
+        op: &BinaryOperator,
+        right: &Expr,
+    ) -> Result<Option<Typed>, Fault> {
         let (Expr::Tuple(a), Expr::Tuple(b)) = (left, right) else { return Ok(None) };
         if a.len() != b.len() {
             return Err(Fault::OperandColumns(a.len()));
@@ -300,14 +304,19 @@ impl Reader<'_, '_> {
             return Ok(Typed::new(sql, column_type).over(&parts));
         }
         if left == Class::Double || right == Class::Double {
-            let sql = format!("my_arith('{operator}', 'g', {}, {}, 0)", a.as_double(), b.as_double());
+            let sql =
+                format!("my_arith('{operator}', 'g', {}, {}, 0)", a.as_double(), b.as_double());
             return Ok(Typed::double(sql).over(&parts));
         }
         if left == Class::Int && right == Class::Int && operator != "/" {
             let unsigned = a.is_unsigned() || b.is_unsigned();
             let unsigned = if operator == "%" { a.is_unsigned() } else { unsigned };
             let flag = if unsigned { "u" } else { "i" };
-            let sql = format!("my_arith('{operator}', '{flag}', {}, {}, 0)", a.as_int_number(), b.as_int_number());
+            let sql = format!(
+                "my_arith('{operator}', '{flag}', {}, {}, 0)",
+                a.as_int_number(),
+                b.as_int_number()
+            );
             return Ok(Typed::new(sql, ColumnType::Int { bytes: 8, unsigned }).over(&parts));
         }
         let (sa, sb) = (a.scale(), b.scale());
@@ -378,7 +387,8 @@ impl Reader<'_, '_> {
             keys.push((item, next));
         }
         let Some(class) = class else { return Ok(None) };
-        let items: Vec<String> = keys.iter().map(|(item, _)| keys_one(item, value, class)).collect();
+        let items: Vec<String> =
+            keys.iter().map(|(item, _)| keys_one(item, value, class)).collect();
         Ok(Some(format!("({} IN ({}))", value.key(class), items.join(", "))))
     }
 
@@ -415,8 +425,12 @@ impl Reader<'_, '_> {
         let (value, pattern) = (self.read(expr)?, self.read(pattern)?);
         let collation = meet(&[&value, &pattern], "regexp")?.0;
         let not = if negated { "NOT " } else { "" };
-        let sql =
-            format!("({not}my_regexp({}, {}, {}))", value.as_text(), pattern.as_text(), collation.0);
+        let sql = format!(
+            "({not}my_regexp({}, {}, {}))",
+            value.as_text(),
+            pattern.as_text(),
+            collation.0
+        );
         Ok(Typed::int(sql).over(&[&value, &pattern]))
     }
 
@@ -495,15 +509,17 @@ impl Reader<'_, '_> {
             }
             DataType::Decimal(info) | DataType::Dec(info) => {
                 let (precision, scale) = define::decimal(info, "cast")?;
-                let sql = format!("my_cast_dec({}, {}, {precision}, {scale})", value.sql, value.code());
+                let sql =
+                    format!("my_cast_dec({}, {}, {precision}, {scale})", value.sql, value.code());
                 Typed::new(sql, ColumnType::Decimal { precision, scale, unsigned: false })
             }
             DataType::Double(ast::ExactNumberInfo::None) | DataType::Real => {
                 Typed::double(value.as_double())
             }
-            DataType::Float(ast::ExactNumberInfo::None) => {
-                Typed::new(format!("my_f32({})", value.as_double()), ColumnType::Float { unsigned: false })
-            }
+            DataType::Float(ast::ExactNumberInfo::None) => Typed::new(
+                format!("my_f32({})", value.as_double()),
+                ColumnType::Float { unsigned: false },
+            ),
             DataType::Char(size) | DataType::Character(size) => {
                 let text = Typed::text(value.as_text(), DEFAULT);
                 match char_length(size.as_ref())? {
@@ -564,7 +580,10 @@ impl Reader<'_, '_> {
         if collation::charset(collation) != Some(collation::Charset::Utf8mb4)
             && collation::charset(collation) != collation::charset(value.collation)
         {
-            return Err(Fault::CollationMismatch { collation: name, charset: "utf8mb4".to_owned() });
+            return Err(Fault::CollationMismatch {
+                collation: name,
+                charset: "utf8mb4".to_owned(),
+            });
         }
         let column_type = varchar(length(&value));
         let sql = value.as_text();
@@ -576,7 +595,9 @@ impl Typed {
     /// A number that arithmetic takes as it is: dates become 20240131.
     fn as_int_number(&self) -> String {
         match self.column_type {
-            ColumnType::Date | ColumnType::Time { .. } | ColumnType::DateTime { .. }
+            ColumnType::Date
+            | ColumnType::Time { .. }
+            | ColumnType::DateTime { .. }
             | ColumnType::Timestamp { .. } => format!("my_int({}, {})", self.sql, self.code()),
             _ => self.as_int(),
         }
@@ -698,7 +719,8 @@ fn text_literal(text: &str) -> Typed {
 
 fn number(text: &str) -> Result<Typed, Fault> {
     if text.contains(['e', 'E']) {
-        let number: f64 = text.parse().map_err(|_| Fault::Syntax { near: text.to_owned(), line: 1 })?;
+        let number: f64 =
+            text.parse().map_err(|_| Fault::Syntax { near: text.to_owned(), line: 1 })?;
         if !number.is_finite() {
             return Err(Fault::WrongConstant { kind: "DOUBLE", value: text.to_owned() });
         }

@@ -10,14 +10,11 @@ use super::scope::Scope;
 use super::typed::Typed;
 
 /// Refuses an item that is neither aggregated nor determined by the groups.
-pub fn check(
-    select: &Select,
-    scope: &Scope<'_>,
-    groups: &[(Expr, Typed)],
-) -> Result<(), Fault> {
-    let plain = select.projection.iter().all(|item| {
-        matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. })
-    });
+pub fn check(select: &Select, scope: &Scope<'_>, groups: &[(Expr, Typed)]) -> Result<(), Fault> {
+    let plain = select
+        .projection
+        .iter()
+        .all(|item| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. }));
     for (position, item) in select.projection.iter().enumerate() {
         let own = scope.aliases.get(position).filter(|_| plain);
         if own.is_some_and(|(_, own)| groups.iter().any(|(_, group)| group.sql == own.sql)) {

@@ -14,7 +14,10 @@ pub fn finish(table: &mut Table) -> Result<(), Fault> {
             let column = &definition.column;
             match column.column_type {
                 ColumnType::Json | ColumnType::Geometry => {
-                    return Err(Fault::Unsupported(format!("an index on JSON column '{}'", column.name)));
+                    return Err(Fault::Unsupported(format!(
+                        "an index on JSON column '{}'",
+                        column.name
+                    )));
                 }
                 _ if is_long(&column.column_type) && part.prefix.is_none() => {
                     return Err(Fault::BlobKeyWithoutLength(column.name.to_string()));
@@ -82,20 +85,16 @@ pub fn check_foreign(
     }
     let own = foreign.parent == *table.name.table;
     let stored = statement.tables.table(&foreign.parent);
-    let unchecked = matches!(
-        statement.variables.system("foreign_key_checks"),
-        Some(super::Value::Int(0))
-    );
+    let unchecked =
+        matches!(statement.variables.system("foreign_key_checks"), Some(super::Value::Int(0)));
     let parent = match (&stored, own) {
         (_, true) => table,
         (Some(parent), false) => parent.as_ref(),
         (None, false) if unchecked => return Ok(()),
         (None, false) => return Err(Fault::NoParentTable(foreign.parent.clone())),
     };
-    let missing = || Fault::NoParentIndex {
-        constraint: foreign.name.clone(),
-        table: foreign.parent.clone(),
-    };
+    let missing =
+        || Fault::NoParentIndex { constraint: foreign.name.clone(), table: foreign.parent.clone() };
     let mut parent_columns = Vec::new();
     for name in &foreign.parent_columns {
         parent_columns.push(parent.column(name).ok_or_else(missing)?);
@@ -131,7 +130,10 @@ fn is_sized(column_type: &ColumnType) -> bool {
 /// Whether an index begins with these columns.
 pub fn starts_with(index: &Index, columns: &[usize]) -> bool {
     columns.iter().enumerate().all(|(position, column)| {
-        index.parts.get(position).is_some_and(|part| part.column == *column && part.prefix.is_none())
+        index
+            .parts
+            .get(position)
+            .is_some_and(|part| part.column == *column && part.prefix.is_none())
     })
 }
 

@@ -36,11 +36,11 @@ pub fn fits(column_type: &ColumnType, text: &str) -> bool {
         ColumnType::Enum { members } => members.iter().any(|m| m.eq_ignore_ascii_case(text)),
         ColumnType::Set { members } => {
             text.is_empty()
-                || text
-                    .split(',')
-                    .all(|part| members.iter().any(|m| m.eq_ignore_ascii_case(part)))
+                || text.split(',').all(|part| members.iter().any(|m| m.eq_ignore_ascii_case(part)))
         }
-        ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => is_date(text),
+        ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => {
+            is_date(text)
+        }
         ColumnType::Time { .. } => {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b":.- ".contains(&b))
         }

@@ -335,4 +335,3 @@ pub struct Warning {
     /// MySQL's text.
     pub message: String,
 }
-

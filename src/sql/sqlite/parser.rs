@@ -325,19 +325,21 @@ impl<'a> Input<'a> {
                 Token::EOF | Token::SemiColon => true,
                 Token::RParen => depth == 0,
                 _ if depth > 0 => false,
-                Token::Word(word) if word.quote_style.is_none() && begun => matches!(
-                    word.keyword,
-                    Keyword::FROM
-                        | Keyword::WHERE
-                        | Keyword::LIMIT
-                        | Keyword::UNION
-                        | Keyword::EXCEPT
-                        | Keyword::INTERSECT
-                        | Keyword::INTO
-                        | Keyword::FOR
-                        | Keyword::GROUP
-                        | Keyword::HAVING
-                ) || (word.keyword == Keyword::ORDER && start.is_some()),
+                Token::Word(word) if word.quote_style.is_none() && begun => {
+                    matches!(
+                        word.keyword,
+                        Keyword::FROM
+                            | Keyword::WHERE
+                            | Keyword::LIMIT
+                            | Keyword::UNION
+                            | Keyword::EXCEPT
+                            | Keyword::INTERSECT
+                            | Keyword::INTO
+                            | Keyword::FOR
+                            | Keyword::GROUP
+                            | Keyword::HAVING
+                    ) || (word.keyword == Keyword::ORDER && start.is_some())
+                }
                 _ => false,
             };
             if closes {
@@ -357,9 +359,16 @@ impl<'a> Input<'a> {
                 _ => {}
             }
             if start.is_none()
-                && ["DISTINCT", "ALL", "SQL_NO_CACHE", "SQL_CALC_FOUND_ROWS", "STRAIGHT_JOIN", "DISTINCTROW"]
-                    .iter()
-                    .any(|word| is_word(&token.token, word))
+                && [
+                    "DISTINCT",
+                    "ALL",
+                    "SQL_NO_CACHE",
+                    "SQL_CALC_FOUND_ROWS",
+                    "STRAIGHT_JOIN",
+                    "DISTINCTROW",
+                ]
+                .iter()
+                .any(|word| is_word(&token.token, word))
             {
                 continue;
             }
@@ -400,7 +409,8 @@ fn is_word(token: &Token, word: &str) -> bool {
 }
 
 fn near(text: &str, lines: &[usize], at: Location) -> Fault {
-    let near: String = text.get(offset(text, lines, at)..).unwrap_or_default().chars().take(80).collect();
+    let near: String =
+        text.get(offset(text, lines, at)..).unwrap_or_default().chars().take(80).collect();
     Fault::Syntax { near, line: at.line.max(1) }
 }
 

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::typed::{Origin, Strength, Typed, string};
 use super::table::quote;
+use super::typed::{Origin, Strength, Typed, string};
 use super::{Fault, Table, Tables, Variables};
 use crate::event::{CollationId, Column, ColumnType};
 
@@ -123,11 +123,8 @@ pub fn stored(sql: String, column: &Column) -> Typed {
         }
         _ => sql,
     };
-    let strength = if column.collation == CollationId::BINARY {
-        Strength::Number
-    } else {
-        Strength::Column
-    };
+    let strength =
+        if column.collation == CollationId::BINARY { Strength::Number } else { Strength::Column };
     Typed {
         collation: column.collation,
         nullable: column.nullable,
@@ -150,8 +147,7 @@ impl Scope<'_> {
                 continue;
             }
             for column in &relation.columns {
-                if !column.name.eq_ignore_ascii_case(name)
-                    || (qualifier.is_none() && column.merged)
+                if !column.name.eq_ignore_ascii_case(name) || (qualifier.is_none() && column.merged)
                 {
                     continue;
                 }

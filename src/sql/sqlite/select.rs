@@ -29,9 +29,10 @@ impl Statement<'_> {
         let columns = rows.columns.iter().map(|(name, value)| ResultColumn {
             name: name.clone(),
             column: value.column(name),
-            table: value.origin.as_ref().map(|origin| {
-                (origin.alias.clone(), origin.table.clone().unwrap_or_default())
-            }),
+            table: value
+                .origin
+                .as_ref()
+                .map(|origin| (origin.alias.clone(), origin.table.clone().unwrap_or_default())),
         });
         Ok(Query {
             columns: columns.collect(),
@@ -146,7 +147,8 @@ impl Statement<'_> {
             let value = reader.of_common(format!("c{n}"), &to, &[a, b], "UNION")?;
             columns.push((name.clone(), value));
         }
-        let side = |items: &[String], sql: &str| format!("SELECT {} FROM ({sql})", items.join(", "));
+        let side =
+            |items: &[String], sql: &str| format!("SELECT {} FROM ({sql})", items.join(", "));
         let (one, two) = (side(&one, &left.sql), side(&two, &right.sql));
         let distinct = match quantifier {
             SetQuantifier::All => false,
@@ -225,8 +227,11 @@ impl Statement<'_> {
             }
         }
         let terms = order_by(&reader("order clause"), order, &outputs)?;
-        let list: Vec<String> =
-            items.iter().enumerate().map(|(n, (_, value))| format!("{} AS c{n}", value.sql)).collect();
+        let list: Vec<String> = items
+            .iter()
+            .enumerate()
+            .map(|(n, (_, value))| format!("{} AS c{n}", value.sql))
+            .collect();
         let distinct = match &select.distinct {
             None | Some(Distinct::All) => false,
             Some(Distinct::Distinct) => true,
@@ -435,7 +440,8 @@ impl Statement<'_> {
         let factor = self.factor(&join.relation, scope)?;
         if word != "JOIN" {
             let (left, right) = scope.relations.split_at_mut(split);
-            let outer = if word == "LEFT JOIN" { right } else { left.get_mut(start..).unwrap_or_default() };
+            let outer =
+                if word == "LEFT JOIN" { right } else { left.get_mut(start..).unwrap_or_default() };
             for column in outer.iter_mut().flat_map(|relation| &mut relation.columns) {
                 column.value.nullable = true;
             }
@@ -498,7 +504,9 @@ impl Statement<'_> {
                     (Some(_), Some(_)) => {
                         Err(Fault::Ambiguous { column: name.clone(), clause: "from clause" })
                     }
-                    (None, _) => Err(Fault::UnknownColumn { column: name.clone(), clause: "from clause" }),
+                    (None, _) => {
+                        Err(Fault::UnknownColumn { column: name.clone(), clause: "from clause" })
+                    }
                 }
             };
             let (a, b) = (find(left)?, find(right)?);
@@ -520,7 +528,8 @@ impl Reader<'_, '_> {
         let rows = self.statement.query(query, Some(self.scope), &[])?;
         let [(_, value)] = rows.columns.as_slice() else { return Err(Fault::OperandColumns(1)) };
         // Two rows are an error, not the first of them.
-        let sql = format!("(SELECT my_single(c0, count(*)) FROM ({} LIMIT 2))", without_limit(&rows.sql));
+        let sql =
+            format!("(SELECT my_single(c0, count(*)) FROM ({} LIMIT 2))", without_limit(&rows.sql));
         Ok(Typed { sql, nullable: true, aggregate: false, ..value.clone() }.derived())
     }
 
@@ -737,7 +746,9 @@ fn limit(clause: Option<&LimitClause>) -> Result<String, Fault> {
         Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
         Some(_) => return Err(Fault::Unsupported("LIMIT BY".to_owned())),
     };
-    let Some(limit) = limit else { return Err(Fault::Syntax { near: "OFFSET".to_owned(), line: 1 }) };
+    let Some(limit) = limit else {
+        return Err(Fault::Syntax { near: "OFFSET".to_owned(), line: 1 });
+    };
     let offset = offset.map_or(Ok(0), count)?;
     Ok(format!(" LIMIT {} OFFSET {offset}", count(limit)?))
 }
@@ -762,7 +773,8 @@ fn distinct_rows(rows: &Rows) -> Rows {
     let list: Vec<String> = (0..rows.columns.len()).map(|n| format!("c{n}")).collect();
     let list = list.join(", ");
     let numbered = format!("SELECT {list}, row_number() OVER () AS r FROM ({})", rows.sql);
-    let first = format!("SELECT {list}, min(r) AS r FROM ({numbered}) GROUP BY {}", keys.join(", "));
+    let first =
+        format!("SELECT {list}, min(r) AS r FROM ({numbered}) GROUP BY {}", keys.join(", "));
     Rows { sql: format!("SELECT {list} FROM ({first})"), columns: rows.columns.clone() }
 }
 

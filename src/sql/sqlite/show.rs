@@ -16,7 +16,12 @@ impl Display for Table {
             let enforced = if check.enforced { "" } else { " NOT ENFORCED" };
             lines.push(format!("CONSTRAINT {} CHECK {}{enforced}", name(&check.name), check.text));
         }
-        write!(f, "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB", name(&self.name.table), lines.join(",\n  "))?;
+        write!(
+            f,
+            "CREATE TABLE {} (\n  {}\n) ENGINE=InnoDB",
+            name(&self.name.table),
+            lines.join(",\n  ")
+        )?;
         if self.auto_increment > 1 {
             write!(f, " AUTO_INCREMENT={}", self.auto_increment)?;
         }
@@ -124,7 +129,9 @@ fn attributes(definition: &ColumnDefinition) -> String {
     }
     let long = matches!(column.column_type, ColumnType::Text { .. } | ColumnType::Json);
     let fsp = match column.column_type {
-        ColumnType::DateTime { fsp } | ColumnType::Timestamp { fsp } if fsp > 0 => format!("({fsp})"),
+        ColumnType::DateTime { fsp } | ColumnType::Timestamp { fsp } if fsp > 0 => {
+            format!("({fsp})")
+        }
         _ => String::new(),
     };
     match &definition.default {
@@ -171,10 +178,7 @@ pub fn text(text: &str) -> String {
 }
 
 /// A column of CREATE TABLE ... AS SELECT for a value, as CREATE TABLE takes it.
-pub fn derived_column(
-    column: &str,
-    value: &super::typed::Typed,
-) -> Result<String, super::Fault> {
+pub fn derived_column(column: &str, value: &super::typed::Typed) -> Result<String, super::Fault> {
     let null = if value.nullable { "" } else { " NOT NULL" };
     let sign = |unsigned: bool| if unsigned { " unsigned" } else { "" };
     let declared = match (&value.origin, &value.column_type) {

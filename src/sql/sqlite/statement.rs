@@ -173,14 +173,16 @@ fn create(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated
         return create_view(statement, input, or_replace);
     }
     let near = input.here();
-    Err(if ["FULLTEXT", "SPATIAL", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "USER", "ROLE"]
-        .iter()
-        .any(|word| input.peek_word(word))
-    {
-        Fault::Unsupported("this kind of CREATE".to_owned())
-    } else {
-        near
-    })
+    Err(
+        if ["FULLTEXT", "SPATIAL", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "USER", "ROLE"]
+            .iter()
+            .any(|word| input.peek_word(word))
+        {
+            Fault::Unsupported("this kind of CREATE".to_owned())
+        } else {
+            near
+        },
+    )
 }
 
 fn create_table(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated, Fault> {
@@ -327,10 +329,8 @@ fn drop_(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
         if view {
             return Ok(Translated::DropViews { names, if_exists });
         }
-        let unchecked = matches!(
-            statement.variables.system("foreign_key_checks"),
-            Some(Value::Int(0))
-        );
+        let unchecked =
+            matches!(statement.variables.system("foreign_key_checks"), Some(Value::Int(0)));
         if !unchecked {
             parents_stay(statement, &names)?;
         }
@@ -350,7 +350,8 @@ fn parents_stay(statement: &Statement<'_>, names: &[String]) -> Result<(), Fault
         }
         let Some(table) = statement.tables.table(&child) else { continue };
         for foreign in &table.foreign_keys {
-            if names.contains(&foreign.parent) && statement.tables.table(&foreign.parent).is_some() {
+            if names.contains(&foreign.parent) && statement.tables.table(&foreign.parent).is_some()
+            {
                 return Err(Fault::DropParent {
                     table: foreign.parent.clone(),
                     constraint: foreign.name.clone(),
@@ -402,7 +403,25 @@ fn other(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
             return Ok(Translated::Nothing { implicit_commit, warning: None });
         }
     }
-    for word in ["CALL", "LOAD", "HANDLER", "GRANT", "REVOKE", "PREPARE", "EXECUTE", "DEALLOCATE", "XA", "ALTER", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "USE", "CHECK", "REPAIR"] {
+    for word in [
+        "CALL",
+        "LOAD",
+        "HANDLER",
+        "GRANT",
+        "REVOKE",
+        "PREPARE",
+        "EXECUTE",
+        "DEALLOCATE",
+        "XA",
+        "ALTER",
+        "EXPLAIN",
+        "DESCRIBE",
+        "DESC",
+        "SHOW",
+        "USE",
+        "CHECK",
+        "REPAIR",
+    ] {
         if input.peek_word(word) {
             return Err(Fault::Unsupported(word.to_owned()));
         }
@@ -412,8 +431,7 @@ fn other(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
 
 fn truncate(statement: &Statement<'_>, table: &Table) -> Result<Translated, Fault> {
     let name = table.name.table.to_string();
-    let unchecked =
-        matches!(statement.variables.system("foreign_key_checks"), Some(Value::Int(0)));
+    let unchecked = matches!(statement.variables.system("foreign_key_checks"), Some(Value::Int(0)));
     for child in statement.tables.names() {
         let Some(child) = statement.tables.table(&child) else { continue };
         if let Some(foreign) = child.foreign_keys.iter().find(|f| f.parent == name)

@@ -138,11 +138,7 @@ impl Typed {
 
     /// NULL.
     pub fn null() -> Self {
-        Self {
-            literal: Literal::Null,
-            strength: Strength::Null,
-            ..Self::new("NULL", varchar(0))
-        }
+        Self { literal: Literal::Null, strength: Strength::Null, ..Self::new("NULL", varchar(0)) }
     }
 
     /// Whether it is the literal NULL.
@@ -593,9 +589,9 @@ pub fn common(parts: &[&Typed], operation: &str) -> Result<Type, Fault> {
     }
     let bytes = parts.iter().any(|part| part.is_string() && !part.is_text());
     let collation = if bytes { CollationId::BINARY } else { meet(&parts, operation)?.0 };
-    let long = parts.iter().any(|part| {
-        matches!(part.column_type, ColumnType::Text { .. } | ColumnType::Json)
-    });
+    let long = parts
+        .iter()
+        .any(|part| matches!(part.column_type, ColumnType::Text { .. } | ColumnType::Json));
     let column_type = if long {
         ColumnType::Text { length_bytes: 4 }
     } else {
@@ -637,7 +633,10 @@ fn common_number(parts: &[&Typed]) -> ColumnType {
     }
     let unsigned = parts.iter().all(|part| part.is_unsigned());
     let wide = |part: &&Typed| {
-        matches!(part.column_type, ColumnType::Int { bytes: 8, unsigned: true } | ColumnType::Bit { .. })
+        matches!(
+            part.column_type,
+            ColumnType::Int { bytes: 8, unsigned: true } | ColumnType::Bit { .. }
+        )
     };
     if !unsigned && parts.iter().any(wide) {
         return ColumnType::Decimal { precision: 20, scale: 0, unsigned: false };

@@ -1,0 +1,127 @@
+//! `vstreamd demo`: the whole thing in one terminal. A server on a temporary store, a client that
+//! shops, and another that watches, both over the MySQL protocol like anybody's.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::serve::Signals;
+use super::tail::{Printer, connect};
+use super::{CliError, DemoArgs};
+use crate::app::{App, AppError};
+use crate::config::{Config, DEFAULT_MYSQL_LISTEN, Overrides};
+use crate::telemetry::LogFormat;
+
+pub(super) async fn run(args: DemoArgs) -> Result<(), CliError> {
+    crate::telemetry::init(LogFormat::Text, tracing::Level::WARN);
+    let mut signals = Signals::listen()?;
+    let directory = tempfile::Builder::new()
+        .prefix("vstreamd-demo-")
+        .tempdir()
+        .map_err(|source| CliError::Io { context: "make a temporary store".to_owned(), source })?;
+    let app = start(&args, directory.path()).await?;
+    let address = app.mysql_address();
+    println!("{}", introduction(address));
+    let limit = args.seconds.map_or(Duration::MAX, Duration::from_secs);
+    let ended = tokio::select! {
+        ended = shop(address, Duration::from_millis(args.every)) => ended,
+        ended = watch(address) => ended,
+        () = signals.next() => Ok(()),
+        () = tokio::time::sleep(limit) => Ok(()),
+    };
+    tokio::select! {
+        () = app.stop() => {}
+        () = signals.next() => {}
+    }
+    ended
+}
+
+/// On the port that people expect, unless somebody has it and nobody asked for a certain one.
+async fn start(args: &DemoArgs, directory: &std::path::Path) -> Result<App, CliError> {
+    let config = |listen: &str| {
+        let overrides = Overrides {
+            data_dir: Some(directory.to_owned()),
+            mysql_listen: Some(listen.to_owned()),
+        };
+        Config::load(None, overrides)
+    };
+    if let Some(listen) = &args.mysql_listen {
+        return Ok(App::start(&config(listen)?).await?);
+    }
+    match App::start(&config(DEFAULT_MYSQL_LISTEN)?).await {
+        Err(AppError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {
+            Ok(App::start(&config("127.0.0.1:0")?).await?)
+        }
+        started => Ok(started?),
+    }
+}
+
+fn introduction(address: SocketAddr) -> String {
+    format!(
+        "vstreamd demo: a temporary store, gone when this ends (Ctrl-C).\n\
+         Orders come, change and go in commerce.corder; this is what VSTREAM shows of them.\n\
+         Try it beside this one, in another terminal:\n\n    \
+         mysql --quick -h {} -P {} -u root -e \"SET WORKLOAD=OLAP; VSTREAM * FROM commerce.corder\"\n\n    \
+         + inserted   * updated   - deleted\n",
+        address.ip(),
+        address.port()
+    )
+}
+
+/// Prints every change of the orders.
+async fn watch(address: SocketAddr) -> Result<(), CliError> {
+    let failed = |source| CliError::Client { context: "watch commerce.corder".to_owned(), source };
+    let mut conn = connect(&address.to_string(), "root", None).await?;
+    conn.query_drop("SET WORKLOAD=OLAP").await.map_err(failed)?;
+    let mut changes =
+        conn.query_iter("VSTREAM *, _pos FROM commerce.corder").await.map_err(failed)?;
+    let mut printer = Printer::new(false);
+    while let Some(row) = changes.next().await.map_err(failed)? {
+        printer.print(row)?;
+    }
+    Ok(())
+}
+
+/// Orders, changes its mind, cancels: about one statement per `every`.
+async fn shop(address: SocketAddr, every: Duration) -> Result<(), CliError> {
+    let failed = |source| CliError::Client { context: "write to commerce".to_owned(), source };
+    let mut conn = connect(&address.to_string(), "root", None).await?;
+    conn.query_drop("USE commerce").await.map_err(failed)?;
+    loop {
+        tokio::time::sleep(every).await;
+        step(&mut conn).await.map_err(failed)?;
+    }
+}
+
+/// One statement of the workload; few enough orders stay open to be read on one screen.
+async fn step(conn: &mut Conn) -> Result<(), mysql_async::Error> {
+    let open: Vec<u64> = conn.query("SELECT order_id FROM corder ORDER BY order_id").await?;
+    let oldest = open.first().copied();
+    match (fastrand::u8(..4), oldest) {
+        (0, Some(order)) if open.len() > 2 => {
+            conn.query_drop(format!("DELETE FROM corder WHERE order_id = {order}")).await
+        }
+        (1 | 2, Some(_)) => {
+            let order = open.get(fastrand::usize(..open.len())).copied().unwrap_or_default();
+            let price = fastrand::u32(5..200);
+            conn.query_drop(format!("UPDATE corder SET price = {price} WHERE order_id = {order}"))
+                .await
+        }
+        (_, Some(order)) if open.len() >= OPEN_ORDERS_MAX => {
+            conn.query_drop(format!("DELETE FROM corder WHERE order_id = {order}")).await
+        }
+        (_, _) => {
+            let sku = ["SKU-1001", "SKU-1002", "SKU-1003"][fastrand::usize(..3)];
+            let (customer, price) = (fastrand::u8(1..=5), fastrand::u32(5..200));
+            conn.query_drop(format!(
+                "INSERT INTO corder (customer_id, sku, price) VALUES ({customer}, '{sku}', {price})"
+            ))
+            .await
+        }
+    }
+}
+
+/// As many orders as the workload leaves open.
+const OPEN_ORDERS_MAX: usize = 8;

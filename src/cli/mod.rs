@@ -1,0 +1,173 @@
+//! The command line: one file per command, and the texts that a person reads first.
+
+mod demo;
+mod serve;
+mod tail;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::AppError;
+use crate::config::ConfigError;
+use crate::telemetry::LogFormat;
+
+/// Watch data change with nothing but a MySQL client.
+///
+/// vstreamd serves a table as an open result set: the rows it holds now, then every change as it
+/// commits. Start it, connect with any MySQL client, and say:
+///
+///     SET WORKLOAD=OLAP;
+///     VSTREAM * FROM commerce.corder;
+#[derive(Debug, Parser)]
+#[command(version, verbatim_doc_comment, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the embedded store to MySQL clients until Ctrl-C
+    Serve(ServeArgs),
+    /// See it work: a temporary store, a small live workload, and its changes in colour
+    Demo(DemoArgs),
+    /// Follow a table from the shell, for machines without a mysql client
+    Tail(TailArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Read settings from this TOML file (docs/operating.md lists them)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep the embedded store here [default: $XDG_DATA_HOME/vstreamd or ~/.local/share/vstreamd]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Listen for MySQL clients here; port 0 takes any free one [default: 127.0.0.1:15306]
+    #[arg(long, value_name = "ADDR")]
+    mysql_listen: Option<String>,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// How log lines on stderr look
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    log_format: LogFormatArg,
+    /// What is logged: error, warn, info, debug or trace
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    log_level: tracing::Level,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormatArg {
+    Text,
+    Json,
+}
+
+impl LogArgs {
+    fn init(&self) {
+        let format = match self.log_format {
+            LogFormatArg::Text => LogFormat::Text,
+            LogFormatArg::Json => LogFormat::Json,
+        };
+        crate::telemetry::init(format, self.log_level);
+    }
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Listen for MySQL clients here; without it 127.0.0.1:15306, or any free port if that is taken
+    #[arg(long, value_name = "ADDR")]
+    mysql_listen: Option<String>,
+    /// End by itself after so many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+    /// Milliseconds between the changes of the workload
+    #[arg(long, value_name = "N", default_value_t = 700, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+}
+
+#[derive(Debug, Args)]
+struct TailArgs {
+    /// The table to follow, such as commerce.corder
+    #[arg(value_name = "KEYSPACE.TABLE")]
+    table: String,
+    /// The vstreamd to ask
+    #[arg(long, value_name = "ADDR", default_value = crate::config::DEFAULT_MYSQL_LISTEN)]
+    server: String,
+    /// Log in as this user
+    #[arg(long, value_name = "NAME", default_value = "root")]
+    user: String,
+    /// Read the password from the first line of this file
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// Show these columns, as in a select list
+    #[arg(long, value_name = "LIST", default_value = "*")]
+    columns: String,
+    /// Show only changes that meet this condition, such as 'price > 5'
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+    /// Begin with all rows (copy), with what commits from now on (now), or after a position
+    #[arg(long, value_name = "copy|now|POSITION", default_value = "copy")]
+    from: String,
+    /// End after so many rows
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Print one JSON object per change
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration cannot be used.
+    #[error("use the configuration")]
+    Config(#[from] ConfigError),
+    /// The server did not start or did not end well.
+    #[error("serve")]
+    App(#[from] AppError),
+    /// `tail` or `demo` could not go on.
+    #[error("{context}")]
+    Client {
+        /// What was being done.
+        context: String,
+        /// What the server or the network said.
+        #[source]
+        source: mysql_async::Error,
+    },
+    /// A file or the terminal.
+    #[error("{context}")]
+    Io {
+        /// What was being done.
+        context: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An argument that clap cannot check.
+    #[error("{0}")]
+    Argument(String),
+}
+
+/// Runs the command until it is done.
+pub async fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Tail(args) => tail::run(args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,209 @@
+//! `vstreamd tail`: one table's changes on stdout, one line each, over the MySQL protocol.
+//!
+//! It is a plain client of a running vstreamd. Whatever ends it, it says on stderr how to go on
+//! from the last line it printed.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder, Row, Value};
+
+use super::{CliError, TailArgs};
+
+pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
+    let statement = statement(&args)?;
+    let mut conn = connect(&args.server, &args.user, password(&args)?).await?;
+    let mut printer = Printer::new(args.json);
+    let ended = tokio::select! {
+        ended = follow(&mut conn, &statement, &mut printer) => ended,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    if let Some(position) = &printer.position {
+        eprintln!("go on with: vstreamd tail {} --from {position}", args.table);
+    }
+    match ended {
+        // The reader of our output has gone: as good an end as any.
+        Err(CliError::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        ended => ended,
+    }
+}
+
+/// Connects as a client that reads one endless result.
+pub(super) async fn connect(
+    server: &str,
+    user: &str,
+    password: Option<String>,
+) -> Result<Conn, CliError> {
+    let address: std::net::SocketAddr = server
+        .parse()
+        .map_err(|_| CliError::Argument(format!("{server:?} is not an address; write IP:PORT")))?;
+    let options = OptsBuilder::default()
+        .ip_or_hostname(address.ip().to_string())
+        .tcp_port(address.port())
+        .user(Some(user))
+        .pass(password)
+        .prefer_socket(false)
+        .max_allowed_packet(Some(1 << 30))
+        .wait_timeout(Some(28_800));
+    Conn::new(options)
+        .await
+        .map_err(|source| CliError::Client { context: format!("connect to {server}"), source })
+}
+
+/// The statement that the arguments ask for; `_pos` comes along so that the end can be resumed.
+fn statement(args: &TailArgs) -> Result<String, CliError> {
+    let (keyspace, table) = args.table.split_once('.').ok_or_else(|| {
+        CliError::Argument(format!("{:?} names no keyspace; write KEYSPACE.TABLE", args.table))
+    })?;
+    let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
+    let start = match args.from.as_str() {
+        "copy" => "",
+        "now" => "current",
+        position => position,
+    };
+    let start = start.replace('\\', "\\\\").replace('\'', "''");
+    let mut statement = format!(
+        "VSTREAM {}, _pos FROM {}.{} WHERE pos > '{start}'",
+        args.columns,
+        quote(keyspace),
+        quote(table)
+    );
+    if let Some(condition) = &args.condition {
+        statement.push_str(&format!(" AND ({condition})"));
+    }
+    if let Some(limit) = args.limit {
+        statement.push_str(&format!(" LIMIT {limit}"));
+    }
+    Ok(statement)
+}
+
+fn password(args: &TailArgs) -> Result<Option<String>, CliError> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map(|text| text.lines().next().unwrap_or_default().to_owned())
+            .map_err(|source| CliError::Io { context: format!("read {}", path.display()), source })
+    };
+    args.password_file.as_deref().map(read).transpose()
+}
+
+async fn follow(conn: &mut Conn, statement: &str, printer: &mut Printer) -> Result<(), CliError> {
+    let failed = |source| CliError::Client { context: "follow the table".to_owned(), source };
+    conn.query_drop("SET WORKLOAD='OLAP'").await.map_err(failed)?;
+    let mut result = conn.query_iter(statement).await.map_err(failed)?;
+    while let Some(row) = result.next().await.map_err(failed)? {
+        printer.print(row)?;
+    }
+    Ok(())
+}
+
+/// Writes changes to stdout.
+#[derive(Debug)]
+pub(super) struct Printer {
+    json: bool,
+    colour: bool,
+    position: Option<String>,
+}
+
+impl Printer {
+    /// Colours only on a terminal, and not where `NO_COLOR` is set.
+    pub(super) fn new(json: bool) -> Self {
+        let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self { json, colour, position: None }
+    }
+
+    /// Prints one row whose first column is `op` and whose last is `_pos`.
+    pub(super) fn print(&mut self, row: Row) -> Result<(), CliError> {
+        let columns = row.columns();
+        let mut names: Vec<_> = columns.iter().map(|column| column.name_str()).collect();
+        let mut values = row.unwrap();
+        names.pop();
+        if let Some(Value::Bytes(position)) = values.pop() {
+            self.position = String::from_utf8(position).ok();
+        }
+        let line = if self.json { json_line(&names, &values) } else { self.text(&names, &values) };
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{line}")
+            .and_then(|()| stdout.flush())
+            .map_err(|source| CliError::Io { context: "write to stdout".to_owned(), source })
+    }
+
+    fn text(&self, names: &[impl AsRef<str>], values: &[Value]) -> String {
+        let mut cells = names.iter().zip(values);
+        let op = cells.next().map(|(_, op)| text_cell(op)).unwrap_or_default();
+        let mut line = op.clone();
+        for (name, value) in cells {
+            line.push_str(&format!(" {}={}", name.as_ref(), text_cell(value)));
+        }
+        match (self.colour, op.as_str()) {
+            (true, "+") => format!("\x1b[32m{line}\x1b[0m"),
+            (true, "*") => format!("\x1b[33m{line}\x1b[0m"),
+            (true, "-") => format!("\x1b[31m{line}\x1b[0m"),
+            (_, _) => line,
+        }
+    }
+}
+
+/// One JSON object: `op`, then the row. Bytes that are no UTF-8 are shown as `0x...`.
+fn json_line(names: &[impl AsRef<str>], values: &[Value]) -> String {
+    let mut cells = names.iter().zip(values);
+    let op = cells.next().map(|(_, op)| text_cell(op));
+    let row: serde_json::Map<String, serde_json::Value> = cells
+        .map(|(name, value)| {
+            let value = match value {
+                Value::NULL => serde_json::Value::Null,
+                other => serde_json::Value::String(text_cell(other)),
+            };
+            (name.as_ref().to_owned(), value)
+        })
+        .collect();
+    serde_json::json!({ "op": op, "row": row }).to_string()
+}
+
+/// A cell on one line: control characters are escaped, what is no UTF-8 is hex.
+fn text_cell(value: &Value) -> String {
+    let Value::Bytes(bytes) = value else { return value.as_sql(true) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.chars().any(char::is_control) => text.escape_debug().to_string(),
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().fold("0x".to_owned(), |hex, byte| format!("{hex}{byte:02x}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(table: &str, from: &str, condition: Option<&str>) -> TailArgs {
+        TailArgs {
+            table: table.to_owned(),
+            server: String::new(),
+            user: String::new(),
+            password_file: None,
+            columns: "*".to_owned(),
+            condition: condition.map(str::to_owned),
+            from: from.to_owned(),
+            limit: None,
+            json: false,
+        }
+    }
+
+    #[test]
+    fn says_what_was_asked() {
+        let check = |from, condition, expected: &str| {
+            let statement = statement(&arguments("commerce.corder", from, condition)).unwrap();
+            assert_eq!(statement, format!("VSTREAM *, _pos FROM `commerce`.`corder` {expected}"));
+        };
+        check("copy", None, "WHERE pos > ''");
+        check("now", Some("price > 5"), "WHERE pos > 'current' AND (price > 5)");
+        check("it's", None, "WHERE pos > 'it''s'");
+        assert!(statement(&arguments("corder", "copy", None)).is_err());
+    }
+
+    #[test]
+    fn cells_stay_on_their_line() {
+        assert_eq!(text_cell(&Value::Bytes(b"a\nb".to_vec())), "a\\nb");
+        assert_eq!(text_cell(&Value::Bytes(vec![0xff, 0])), "0xff00");
+        assert_eq!(text_cell(&Value::NULL), "NULL");
+    }
+}

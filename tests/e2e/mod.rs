@@ -1,0 +1,4 @@
+//! The program as its users meet it: started as a process, spoken to by real clients.
+
+mod lifecycle;
+mod page;
