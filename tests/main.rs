@@ -3,5 +3,6 @@
 mod e2e;
 mod grammar;
 mod harness;
+mod store;
 mod tidy;
 mod wire;
