@@ -1,4 +1,7 @@
 //! Character sets and collations that sessions may name.
+//!
+//! Texts go to clients as they are kept, in UTF-8; a character set that would need another form is
+//! not known here, so that nobody is sent what it did not ask for.
 
 use crate::event::CollationId;
 
@@ -54,22 +57,14 @@ fn from_row((id, name, charset): (u16, &'static str, &'static str)) -> Collation
 const CHARSETS: &[Charset] = &[
     Charset { name: "utf8mb4", default: 255 },
     Charset { name: "utf8mb3", default: 33 },
-    Charset { name: "latin1", default: 8 },
-    Charset { name: "ascii", default: 11 },
     Charset { name: "binary", default: 63 },
 ];
 
 const COLLATIONS: &[(u16, &str, &str)] = &[
-    (8, "latin1_swedish_ci", "latin1"),
-    (11, "ascii_general_ci", "ascii"),
     (33, "utf8mb3_general_ci", "utf8mb3"),
     (45, "utf8mb4_general_ci", "utf8mb4"),
     (46, "utf8mb4_bin", "utf8mb4"),
-    (47, "latin1_bin", "latin1"),
-    (48, "latin1_general_ci", "latin1"),
-    (49, "latin1_general_cs", "latin1"),
     (63, "binary", "binary"),
-    (65, "ascii_bin", "ascii"),
     (83, "utf8mb3_bin", "utf8mb3"),
     (192, "utf8mb3_unicode_ci", "utf8mb3"),
     (224, "utf8mb4_unicode_ci", "utf8mb4"),

@@ -75,7 +75,9 @@ impl Client {
             Command::Login { database } => return self.login(link, &database).await,
             Command::Query(text) => return self.query(link, &text).await,
             Command::InitDb(name) => self.session.init_db(&name),
-            Command::FieldList { table } => return self.field_list(link, &table).await,
+            Command::FieldList { table } => {
+                return Box::pin(self.field_list(link, &table)).await;
+            }
             Command::Ping => Ok(()),
             Command::Statistics => {
                 let text = self.statistics();
@@ -171,6 +173,8 @@ impl Client {
         }
     }
 
+    /// Runs what was decided. What is long or large is boxed, so that a waiting stream does not keep
+    /// room for all that it does not do.
     async fn reply(
         &mut self,
         link: &mut Link,
@@ -180,17 +184,19 @@ impl Client {
     ) -> io::Result<Ending> {
         let table = match reply {
             Reply::Told(text) if self.backend.is_some() => {
-                return self.backend(link, &text, None, token, more).await;
+                return Box::pin(self.backend(link, &text, None, token, more)).await;
             }
             Reply::Ok | Reply::Told(_) => {
                 self.encoding(more).ok(link, &Done::default());
                 return Ok(Ok(()));
             }
             Reply::Rows(table) => Ok(table),
-            Reply::Stream(stream) => return self.stream(link, &stream, token, more).await,
-            Reply::Explain(request) => self.explain(&request).await,
+            Reply::Stream(stream) => {
+                return Box::pin(self.stream(link, &stream, token, more)).await;
+            }
+            Reply::Explain(request) => Box::pin(self.explain(&request)).await,
             Reply::Backend { text, limit } => {
-                return self.backend(link, &text, limit, token, more).await;
+                return Box::pin(self.backend(link, &text, limit, token, more)).await;
             }
             Reply::Under(variables, reply) => {
                 let before = self.session.replace_variables(*variables);
@@ -202,7 +208,8 @@ impl Client {
                 Ok(show::processlist(&self.seat.registry().processes(), full))
             }
             Reply::Vstreams(filter) => {
-                show::vstreams(&self.shared.engine.streams(), filter.as_ref())
+                let processes = self.seat.registry().processes();
+                show::vstreams(&self.shared.engine.streams(), &processes, filter.as_ref())
             }
             Reply::Status(filter) => show::status(&self.status_entries(), filter.as_ref()),
             Reply::Kill { id, query } => {
@@ -248,7 +255,7 @@ impl Client {
         encoding.columns(link, &stream::columns(stream, &output));
         let position = stream.request.position.clone();
         let mut writer = RowWriter::new(&stream.items, output, position);
-        self.seat.set_state("streaming");
+        self.seat.begin_stream(subscription.id());
         let ending = if stream.request.limit == Some(0) {
             Ok(())
         } else {

@@ -17,9 +17,9 @@ pub const FLUSH_BYTES: usize = 64 * 1024;
 /// What a client may send ahead while a statement runs; the rest waits in its socket.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Room made for a read while nothing large is under way.
-const READ_BYTES: usize = 4 * 1024;
+const READ_BYTES: usize = 1024;
 /// A larger buffer is given back when it is empty.
-const KEPT_BYTES: usize = 4 * 1024;
+const KEPT_BYTES: usize = 1024;
 const HEADER_BYTES: usize = 4;
 
 /// The framed, buffered connection to one client.

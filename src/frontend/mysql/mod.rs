@@ -188,10 +188,8 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
         return debug!(error = %error, "the connection ended at once");
     }
     let mut link = Link::new(socket, LOGIN_BYTES_MAX);
-    let login = match log_in(&shared, &mut link, &seat).await {
-        Some(login) => login,
-        None => return,
-    };
+    // Boxed: what the login needs is gone once it is through.
+    let Some(login) = Box::pin(log_in(&shared, &mut link, &seat)).await else { return };
     tracing::Span::current().record("user", login.user.as_str());
     seat.logged_in(&login.user);
     link.allow(shared.config.packet_bytes_max);
@@ -270,10 +268,10 @@ async fn next_command(
         return Ok(None);
     };
     match packet {
-        Ok(Some(payload)) => match Command::parse(payload) {
-            Command::Quit => Ok(None),
-            command => Ok(Some((link, command))),
-        },
+        Ok(Some(payload)) => {
+            let command = Command::parse(payload);
+            Ok(if command == Command::Quit { None } else { Some((link, command)) })
+        }
         Ok(None) => Ok(None),
         Err(error) => {
             if let Some(failure) = error::of_link(&error) {

@@ -50,7 +50,7 @@ pub async fn run<S: Serve>(
     let parked = Parked::default();
     parked.put(Turn::Serve(link, login));
     let doorbell = Doorbell { parked: parked.clone(), next, waiting: None, ring: LOGIN.to_vec() };
-    let shim = Shim { server: Mutex::new(server), parked };
+    let shim = Shim { server: Mutex::new(Box::new(server)), parked };
     let options = IntermediaryOptions::default();
     AsyncMysqlIntermediary::run_with_options(shim, doorbell, tokio::io::sink(), &options).await
 }
@@ -130,7 +130,7 @@ where
 /// What opensrv calls. It wants something that threads can share, though it shares nothing: the
 /// mutex is never locked.
 struct Shim<S: Serve> {
-    server: Mutex<S>,
+    server: Mutex<Box<S>>,
     parked: Parked<S::Link>,
 }
 

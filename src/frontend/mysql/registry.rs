@@ -97,6 +97,8 @@ pub struct Process {
     pub state: &'static str,
     /// The statement.
     pub info: Option<Arc<str>>,
+    /// The engine's number of the stream that the statement has open.
+    pub stream: Option<u64>,
 }
 
 /// All connections of one door.
@@ -132,7 +134,7 @@ struct Now {
 impl Registry {
     /// No connections yet; `node` tells this process's ids from others'.
     pub fn new(node: u16, limits: Limits) -> Arc<Self> {
-        let node = u32::from(node) % (1 << NODE_BITS) << COUNTER_BITS;
+        let node = (u32::from(node) % (1 << NODE_BITS)) << COUNTER_BITS;
         Arc::new(Self { node, limits, started: Instant::now(), seats: Mutex::default() })
     }
 
@@ -156,6 +158,7 @@ impl Registry {
             since: Instant::now(),
             state: "login",
             info: None,
+            stream: None,
         };
         let now = Mutex::new(Now { process, statement: None });
         let entry = Arc::new(Entry { ended: Token::default(), now });
@@ -273,6 +276,7 @@ impl Seat {
         lock(&self.registry.seats).statements += 1;
         let mut now = lock(&self.entry.now);
         now.process.info = Some(shown(text).into());
+        now.process.stream = None;
         now.process.state = "executing";
         now.statement = Some(Arc::clone(&token));
         // A connection that was killed a moment ago begins nothing.
@@ -285,6 +289,13 @@ impl Seat {
     /// What the statement does now.
     pub fn set_state(&self, state: &'static str) {
         lock(&self.entry.now).process.state = state;
+    }
+
+    /// The statement has opened this stream.
+    pub fn begin_stream(&self, id: u64) {
+        let mut now = lock(&self.entry.now);
+        now.process.state = "streaming";
+        now.process.stream = Some(id);
     }
 
     /// The current keyspace changed.
@@ -300,6 +311,7 @@ impl Seat {
         now.process.since = Instant::now();
         now.process.state = "";
         now.process.info = None;
+        now.process.stream = None;
     }
 
     fn leave_logins(&mut self) {

@@ -177,7 +177,7 @@ impl Session {
         if target.keyspace.is_empty() {
             target.keyspace = self.database().ok_or_else(no_database)?.to_owned();
         }
-        self.keyspace(&target.keyspace)?;
+        shards_of(self.keyspace(&target.keyspace)?, target.shard.as_ref())?;
         self.target = Some(target);
         Ok(Reply::Ok)
     }

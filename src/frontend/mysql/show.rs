@@ -114,10 +114,16 @@ pub fn processlist(processes: &[Process], full: bool) -> Table {
     table
 }
 
-/// SHOW VSTREAMS.
-pub fn vstreams(streams: &[StreamStatus], filter: Option<&Filter>) -> Result<Table, Failure> {
+/// SHOW VSTREAMS; `Id` is the connection, for KILL QUERY, where a connection of this door streams.
+pub fn vstreams(
+    streams: &[StreamStatus],
+    processes: &[Process],
+    filter: Option<&Filter>,
+) -> Result<Table, Failure> {
     let mut table = Table::of_texts(&[
-        ("Id", 20),
+        ("Id", 21),
+        ("User", 32),
+        ("Stream", 20),
         ("Shard", 128),
         ("Tablet", 128),
         ("Phase", 16),
@@ -127,7 +133,10 @@ pub fn vstreams(streams: &[StreamStatus], filter: Option<&Filter>) -> Result<Tab
     ]);
     let row = |stream: &StreamStatus| {
         let waiting = if stream.waiting_for_reader { "catch-up reader" } else { "" };
+        let owner = processes.iter().find(|process| process.stream == Some(stream.id));
         vec![
+            owner.map(|process| process.id.0.to_string()),
+            owner.map(|process| process.user.clone()),
             Some(stream.id.to_string()),
             Some(stream.shard.to_string()),
             Some(stream.tablet.to_string()),

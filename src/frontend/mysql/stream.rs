@@ -87,6 +87,7 @@ pub async fn flush(link: &mut Link, token: &Token) -> io::Result<Option<End>> {
     }
 }
 
+#[allow(clippy::large_enum_variant, reason = "a box would be an allocation for each wait")]
 enum Waited {
     Next(Result<Option<Batch>, crate::engine::StreamError>),
     Ended(End),

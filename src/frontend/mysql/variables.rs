@@ -482,10 +482,10 @@ mod tests {
         let mut variables = Variables::default();
         variables.set_names("utf8mb4", Some("utf8mb4_general_ci")).unwrap();
         assert_eq!(variables.text("collation_connection"), "utf8mb4_general_ci");
-        variables.set_names("latin1", None).unwrap();
-        assert_eq!(variables.text("character_set_results"), "latin1");
-        assert_eq!(variables.text("collation_connection"), "latin1_swedish_ci");
-        assert_eq!(variables.set_names("utf8mb4", Some("latin1_bin")).unwrap_err().code, 1253);
-        assert_eq!(variables.set_names("none", None).unwrap_err().code, 1115);
+        variables.set_names("utf8", None).unwrap();
+        assert_eq!(variables.text("character_set_results"), "utf8mb3");
+        assert_eq!(variables.text("collation_connection"), "utf8mb3_general_ci");
+        assert_eq!(variables.set_names("utf8mb4", Some("utf8_bin")).unwrap_err().code, 1253);
+        assert_eq!(variables.set_names("latin1", None).unwrap_err().code, 1115);
     }
 }
