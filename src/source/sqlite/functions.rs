@@ -6,6 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+mod aggregate;
+mod call;
+mod clock;
+mod decimal;
+mod document;
+mod form;
+mod json;
+mod number;
+mod text;
+mod time;
+
 use super::convert::time::Moment;
 use crate::sql::sqlite::{Fault, Value, Warning};
 
@@ -180,6 +191,29 @@ impl SessionState {
         moment.unwrap_or_default().text(fsp)
     }
 
+    /// What would be an error while rows are written in strict mode, and is a warning otherwise.
+    fn complain(&self, fault: Fault) -> Result<(), Fault> {
+        let strict = {
+            let inner = self.lock();
+            inner.strict && inner.writing
+        };
+        if strict {
+            return Err(fault);
+        }
+        self.warn(Warning { level: "Warning", code: fault.code(), message: fault.to_string() });
+        Ok(())
+    }
+
+    /// Whether rows are being written, so that faulty values are errors in strict mode.
+    pub fn set_writing(&self, writing: bool) {
+        self.lock().writing = writing;
+    }
+
+    /// When the statement began, in microseconds since 1970.
+    fn now_micros(&self) -> i64 {
+        self.lock().now_micros
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,8 +237,12 @@ impl Current {
 
 /// Registers all functions on a connection.
 pub fn register(connection: &Connection, current: &Arc<Current>) -> rusqlite::Result<()> {
-    let _ = (connection, current);
-    Ok(())
+    for list in [number::LIST, text::LIST, clock::LIST, document::LIST] {
+        for definition in list {
+            definition.register(connection, current)?;
+        }
+    }
+    aggregate::register(connection)
 }
 
 /// Warnings that a statement keeps, as MySQL's max_error_count.

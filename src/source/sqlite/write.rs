@@ -40,6 +40,18 @@ pub fn run(
     dml: &Dml,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
+    session.set_writing(true);
+    let written = run_all(connection, tables, dml, session);
+    session.set_writing(false);
+    written
+}
+
+fn run_all(
+    connection: &Connection,
+    tables: &dyn Tables,
+    dml: &Dml,
+    session: &Arc<SessionState>,
+) -> Result<Written, Fault> {
     let mut run = Run::new(connection, tables, session);
     // What a multi-table statement changes is found before any of it changes.
     let work = run.find(dml)?;

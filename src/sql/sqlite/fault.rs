@@ -131,6 +131,9 @@ pub enum Fault {
     /// 1136
     #[error("Column count doesn't match value count at row {0}")]
     ValueCount(u64),
+    /// 1138
+    #[error("Invalid use of NULL value")]
+    InvalidNull,
     /// 1140
     #[error(
         "In aggregated query without GROUP BY, expression #{0} of SELECT list contains \
@@ -517,6 +520,7 @@ impl Fault {
             Self::NoColumns => 1113,
             Self::UnknownCharset(_) => 1115,
             Self::ValueCount(_) => 1136,
+            Self::InvalidNull => 1138,
             Self::MixedAggregates(_) => 1140,
             Self::NoSuchTable(_) => 1146,
             Self::WrongColumnName(_) => 1166,
@@ -599,6 +603,7 @@ impl Fault {
             1136 | 1222 => "21S01",
             1241 | 1242 => "21000",
             1264 | 1690 => "22003",
+            1138 => "22004",
             1265 => "01000",
             1292 => "22007",
             1317 => "70100",
