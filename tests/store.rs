@@ -337,3 +337,29 @@ async fn a_kill_ends_who_waits_and_the_session_goes_on() {
     first.ok("COMMIT").await;
     second.ok("INSERT INTO free VALUES (2, 'b')").await;
 }
+
+#[tokio::test]
+async fn a_large_transaction_comes_in_parts() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).await;
+    let mut client = Client::new(&store).await;
+    client.ok("CREATE TABLE big (id INT PRIMARY KEY, v LONGBLOB)").await;
+    let start = store.source().position().await.unwrap();
+    client.ok("BEGIN").await;
+    let cell = "x".repeat(1 << 20);
+    for id in 0..5 {
+        client.ok(&format!("INSERT INTO big VALUES ({id}, '{cell}')")).await;
+    }
+    client.ok("COMMIT").await;
+    let until = Some(store.source().position().await.unwrap());
+    let mut changes = store.source().changes(Span { start, until }, Scope::All).await.unwrap();
+    let (mut batches, mut rows, mut order) = (0, 0, SourceOrder::new());
+    while let Some(events) = changes.next().await.unwrap() {
+        batches += 1;
+        for event in &events {
+            order.push(event).unwrap();
+            rows += if let Event::Row(event) = event { event.changes().count() } else { 0 };
+        }
+    }
+    assert_eq!((batches, rows), (5, 5));
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::sql::sqlite::Fault;
-pub use crate::sql::sqlite::{ResultColumn, Variables};
+pub use crate::sql::sqlite::{ResultColumn, Variables, Warning};
 
 /// A server that runs ordinary statements.
 #[async_trait]
@@ -37,6 +37,11 @@ pub trait BackendSession: Send {
 
     /// Interrupts what the session runs, from elsewhere.
     fn kill_handle(&self) -> KillHandle;
+
+    /// What the statement before left to SHOW WARNINGS.
+    fn warnings(&self) -> Vec<Warning> {
+        Vec::new()
+    }
 
     /// Rolls back and forgets everything, as COM_RESET_CONNECTION does.
     async fn reset(&mut self) -> Result<(), BackendError>;

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 pub use self::backend::{
     Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
-    KillHandle, ResultColumn, RowBlock, Variables,
+    KillHandle, ResultColumn, RowBlock, Variables, Warning,
 };
 use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema};
 

@@ -194,6 +194,11 @@ impl<'a> Change<'a> {
     }
 
     fn truncate(&mut self, name: &str) -> Result<(), Fault> {
+        if self.session.foreign_key_checks()
+            && let Some((child, constraint)) = self.child_of(name, |child| child != name)
+        {
+            return Err(Fault::TruncateParent(format!("`{child}`, CONSTRAINT `{constraint}`")));
+        }
         let live = self.end(name)?;
         self.writer.execute(&format!("DROP TABLE {}", quote(name)))?;
         let mut table = (*live.table).clone();
@@ -212,17 +217,23 @@ impl<'a> Change<'a> {
                 self.note(Fault::UnknownTable(self.qualified(name)), if_exists)?;
                 continue;
             }
-            let parent = self.registry.lives().any(|live| {
-                let staying = !names.iter().any(|other| **other == *live.table.name.table);
-                staying && live.table.foreign_keys.iter().any(|key| key.parent == *name)
-            });
-            if parent && !unchecked {
-                return Err(Fault::ParentTable);
+            let staying = |child: &str| !names.iter().any(|other| other == child);
+            if !unchecked && let Some((child, constraint)) = self.child_of(name, staying) {
+                return Err(Fault::DropParent { table: name.clone(), constraint, child });
             }
             self.end(name)?;
             self.writer.execute(&format!("DROP TABLE {}", quote(name)))?;
         }
         Ok(())
+    }
+
+    /// A table that refers to this one, and its constraint.
+    fn child_of(&self, name: &str, counts: impl Fn(&str) -> bool) -> Option<(String, String)> {
+        let mut children = self.registry.lives().filter(|live| counts(&live.table.name.table));
+        children.find_map(|live| {
+            let key = live.table.foreign_keys.iter().find(|key| key.parent == *name)?;
+            Some((live.table.name.table.to_string(), key.name.clone()))
+        })
     }
 
     fn create_view(&mut self, view: &Arc<View>, or_replace: bool) -> Result<(), Fault> {

@@ -24,7 +24,7 @@ use super::{Store, ddl};
 use crate::event::ColumnType;
 use crate::source::{
     BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession, BackendStatus,
-    KillHandle, Variables,
+    KillHandle, Variables, Warning,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
 
@@ -41,6 +41,7 @@ pub(super) struct StoreSession {
     autocommit: bool,
     variables: HashMap<String, Value>,
     next_savepoint: u64,
+    warnings: Vec<Warning>,
 }
 
 impl StoreSession {
@@ -58,6 +59,7 @@ impl StoreSession {
             autocommit: true,
             variables: HashMap::new(),
             next_savepoint: 0,
+            warnings: Vec::new(),
         }
     }
 
@@ -130,12 +132,13 @@ impl StoreSession {
         self.written(written?)
     }
 
-    fn written(&self, written: Written) -> Result<BackendReply, BackendError> {
+    fn written(&mut self, written: Written) -> Result<BackendReply, BackendError> {
         self.state.end_statement(i64::try_from(written.affected_rows).unwrap_or(i64::MAX), 0);
+        self.warnings = written.warnings;
         Ok(BackendReply::Ok(BackendOk {
             affected_rows: written.affected_rows,
             last_insert_id: written.last_insert_id,
-            warnings: u16::try_from(written.warnings.len()).unwrap_or(u16::MAX),
+            warnings: u16::try_from(self.warnings.len()).unwrap_or(u16::MAX),
             info: written.info,
         }))
     }
@@ -290,6 +293,7 @@ impl BackendSession for StoreSession {
         variables: &dyn Variables,
     ) -> Result<BackendReply, BackendError> {
         self.settle().await?;
+        self.warnings.clear();
         self.begin_statement(variables);
         self.follow_autocommit(variables).await?;
         for _ in 0..STALE_MAX {
@@ -321,11 +325,18 @@ impl BackendSession for StoreSession {
         })
     }
 
+    fn warnings(&self) -> Vec<Warning> {
+        // A SELECT's are known once it is over.
+        if self.warnings.is_empty() { self.state.take_warnings() } else { self.warnings.clone() }
+    }
+
     async fn reset(&mut self) -> Result<(), BackendError> {
         // A transaction that is lost already needs no rollback.
         let _ = self.settle().await;
         let rolled_back = self.rollback().await;
         self.variables.clear();
+        self.warnings.clear();
+        self.state.set_last_insert_id(0);
         self.autocommit = true;
         rolled_back
     }

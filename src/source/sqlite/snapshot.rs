@@ -180,14 +180,25 @@ impl Work {
         let mut event = RowsEvent::new(Arc::clone(&self.schema));
         let mut image = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
-            image.clear();
-            for (index, column) in self.schema.columns.iter().enumerate() {
-                convert::cell(column, row.get_ref(index).map_err(failed)?, &mut image);
+            let mut outcome = Ok(());
+            let mut write = |image: &mut Vec<u8>| {
+                for (index, column) in self.schema.columns.iter().enumerate() {
+                    match row.get_ref(index) {
+                        Ok(value) => convert::cell(column, value, image),
+                        Err(error) => outcome = Err(error),
+                    }
+                }
+            };
+            if self.skip.is_none() {
+                event.push(None, Some(&mut write));
+            } else {
+                image.clear();
+                write(&mut image);
+                if !skipped(&mut self.skip, &image) {
+                    event.push_encoded(None, Some(&image));
+                }
             }
-            if skipped(&mut self.skip, &image) {
-                continue;
-            }
-            event.push_encoded(None, Some(&image));
+            outcome.map_err(failed)?;
             if event.bytes() >= self.batch_bytes {
                 let next = RowsEvent::new(Arc::clone(&self.schema));
                 if sender.blocking_send(Ok(std::mem::replace(&mut event, next))).is_err() {
