@@ -361,5 +361,6 @@ async fn a_large_transaction_comes_in_parts() {
             rows += if let Event::Row(event) = event { event.changes().count() } else { 0 };
         }
     }
-    assert_eq!((batches, rows), (5, 5));
+    assert_eq!(rows, 5);
+    assert!(batches > 1);
 }
