@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use compare::{Side, compare};
 use figures::{aim, percentile, resident};
-use servers::{TABLE, Vstreamd, fill};
+use servers::{LoggedRows, TABLE, Vstreamd, fill};
 use wire::{Client, Step};
 
 fn main() {
@@ -48,17 +48,7 @@ fn main() {
 /// Rows that are already in the shared log, as every follower gets them, against a SELECT.
 fn encoder() {
     let server = Vstreamd::start("log_bytes_max = 268435456");
-    let mut follower = server.client();
-    let mut writer = server.client();
-    writer.run(TABLE);
-    // The first stream has the server keep its log; its first row tells where the others begin.
-    follower.open("VSTREAM _pos FROM bench WHERE pos > 'current'");
-    fill(&mut writer, 0, 1, 1);
-    let start = follower.row().expect("a stream goes on")[1].clone().expect("_pos is never NULL");
-    fill(&mut writer, 1, ENCODER_ROWS, 1000);
-    for _ in 0..ENCODER_ROWS {
-        follower.step();
-    }
+    let logged = LoggedRows::new(|| server.client(), ENCODER_ROWS);
     let maria = real::mariadb();
     let mut client = Client::connect(&maria.address());
     client.run("CREATE DATABASE encoder");
@@ -69,7 +59,7 @@ fn encoder() {
         name: "vstreamd",
         pid: server.pid,
         client: server.client(),
-        statement: format!("VSTREAM * FROM bench WHERE pos > '{start}' LIMIT {ENCODER_ROWS}"),
+        statement: logged.statement(ENCODER_ROWS),
         repeats: 10,
         bytes: 0,
     };

@@ -40,10 +40,44 @@ impl Vstreamd {
 
     /// A connection that may stream.
     pub fn client(&self) -> Client {
-        let mut client = Client::connect(&self.address);
-        client.run("SET WORKLOAD = 'OLAP'");
-        client.run("USE commerce");
-        client
+        ready(&self.address)
+    }
+}
+
+/// A connection to the vstreamd at `address` that may stream.
+pub fn ready(address: &str) -> Client {
+    let mut client = Client::connect(address);
+    client.run("SET WORKLOAD = 'OLAP'");
+    client.run("USE commerce");
+    client
+}
+
+/// Rows in vstreamd's shared log: prepared batches, as every follower gets them.
+pub struct LoggedRows {
+    start: String,
+    /// The server keeps its log as long as somebody follows.
+    _follower: Client,
+}
+
+impl LoggedRows {
+    /// Makes the table `bench` and writes `rows` rows while a first stream follows.
+    pub fn new(connect: impl Fn() -> Client, rows: u64) -> LoggedRows {
+        let (mut writer, mut follower) = (connect(), connect());
+        writer.run(TABLE);
+        follower.open("VSTREAM _pos FROM bench WHERE pos > 'current'");
+        // The first row tells where the readings begin.
+        fill(&mut writer, 0, 1, 1);
+        let start = follower.row().expect("a stream goes on")[1].clone();
+        fill(&mut writer, 1, rows, 1000);
+        for _ in 0..rows {
+            follower.step();
+        }
+        LoggedRows { start: start.expect("_pos is never NULL"), _follower: follower }
+    }
+
+    /// Reads so many of them.
+    pub fn statement(&self, rows: u64) -> String {
+        format!("VSTREAM * FROM bench WHERE pos > '{}' LIMIT {rows}", self.start)
     }
 }
 
