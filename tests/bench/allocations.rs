@@ -15,7 +15,6 @@ use vstreamd::config::{Config, Overrides};
 
 use super::figures::aim;
 use super::servers::{LoggedRows, ready};
-use super::wire::Client;
 
 /// Counts them.
 pub fn run() {

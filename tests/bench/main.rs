@@ -116,7 +116,9 @@ fn latency() {
     let server = Vstreamd::start("");
     let mut writer = server.client();
     let mut reader = server.client();
-    reader.open("VSTREAM order_id FROM corder WHERE pos > 'current'");
+    reader.open(&format!(
+        "VSTREAM order_id FROM corder WHERE pos > 'current' LIMIT {LATENCY_WRITES}"
+    ));
     let (arrived, arrivals) = std::sync::mpsc::channel();
     std::thread::spawn(
         move || {

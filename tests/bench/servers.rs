@@ -64,15 +64,16 @@ impl LoggedRows {
     pub fn new(connect: impl Fn() -> Client, rows: u64) -> LoggedRows {
         let (mut writer, mut follower) = (connect(), connect());
         writer.run(TABLE);
-        follower.open("VSTREAM _pos FROM bench WHERE pos > 'current'");
+        follower.open("VSTREAM *, _pos FROM bench WHERE pos > 'current'");
         // The first row tells where the readings begin.
         fill(&mut writer, 0, 1, 1);
-        let start = follower.row().expect("a stream goes on")[1].clone();
+        let mut row = follower.row().expect("a stream goes on");
         fill(&mut writer, 1, rows, 1000);
         for _ in 0..rows {
             follower.step();
         }
-        LoggedRows { start: start.expect("_pos is never NULL"), _follower: follower }
+        let start = row.pop().flatten().expect("_pos is never NULL");
+        LoggedRows { start, _follower: follower }
     }
 
     /// Reads so many of them.
