@@ -5,4 +5,5 @@ mod grammar;
 mod harness;
 mod store;
 mod tidy;
+mod traces;
 mod wire;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use crate::event::{Ddl, TableName, TableSchema};
-use crate::plan::{Filter, PlanError, Rule, RuleError, TablePlan};
+use crate::plan::{Filter, PlanError, Rule, RuleError, TablePlan, is_internal};
 use crate::source::Scope;
 
 /// The rules of one stream.
@@ -44,6 +44,9 @@ impl Rules {
 
     /// The first rule that fits a table; none if the stream does not see it.
     pub fn rule(&self, table: &str) -> Option<&Rule> {
+        if is_internal(table) {
+            return None;
+        }
         let fits = |(matcher, rule): &&(Matcher, Rule)| match matcher {
             Matcher::Exact => rule.match_ == table,
             Matcher::Regex(regex) => regex.is_match(table),

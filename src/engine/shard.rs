@@ -95,6 +95,8 @@ struct View {
     taken: Instant,
     /// The client has not been told the snapshot's position.
     moved: bool,
+    /// Something was read of it: however old it is by then, the copy has come further.
+    used: bool,
     table: Option<TableScan>,
 }
 
@@ -215,6 +217,7 @@ impl ShardStream {
             Phase::Begin => self.begin().await,
             // What was begun on another server is newer than its snapshot may be.
             Phase::Snapshot { .. } if self.partial.is_some() => self.read_changes().await,
+            Phase::Snapshot { .. } if self.copy.is_complete() => Ok(Some(self.copy_completed())),
             Phase::Snapshot { fresh } => self.take_snapshot(fresh).await.map(|()| None),
             Phase::CatchUp(_) => self.catch_up().await,
             Phase::Copy(_) => self.copy_rows().await,
@@ -303,10 +306,6 @@ impl ShardStream {
     }
 
     async fn take_snapshot(&mut self, fresh: bool) -> Result<(), Failure> {
-        if self.copy.is_complete() {
-            self.phase = Phase::Follow;
-            return Ok(());
-        }
         self.return_to_passed();
         let seen = self.seen.clone();
         let limit = self.config.retry_delay_max;
@@ -328,7 +327,7 @@ impl ShardStream {
         if fresh && self.find_more_tables().await? {
             return Ok(());
         }
-        let view = View { snapshot, taken: Instant::now(), moved: fresh, table: None };
+        let view = View { snapshot, taken: Instant::now(), moved: fresh, used: false, table: None };
         self.phase = if fresh { Phase::Copy(view) } else { Phase::CatchUp(view) };
         if let (true, Phase::Copy(view)) = (fresh, &self.phase) {
             self.seen = view.snapshot.position().clone();
@@ -365,7 +364,7 @@ impl ShardStream {
         let Phase::Copy(view) = &mut self.phase else { return Ok(None) };
         // Rows without a key cannot be placed as surely as others: they are read in one go.
         let may_renew = view.table.as_ref().is_none_or(|table| !table.schema.key.is_empty());
-        if may_renew && view.taken.elapsed() >= max_age {
+        if may_renew && view.used && view.taken.elapsed() >= max_age {
             self.phase = Phase::Snapshot { fresh: false };
             return Ok(None);
         }
@@ -387,6 +386,7 @@ impl ShardStream {
             view.table = Some(TableScan { schema, untold: true });
             return Ok(None);
         };
+        view.used = true;
         let rows = match view.snapshot.next().await? {
             Some(rows) if rows.is_empty() => return Ok(None),
             rows => rows,

@@ -2,6 +2,8 @@
 
 use crate::sql::filter::Select;
 
+use super::internal::is_internal;
+
 /// The rules of a stream; a table that no rule fits is not streamed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Filter {
@@ -47,8 +49,12 @@ pub enum RuleError {
 }
 
 impl Filter {
-    /// The rule that decides about a table, by its name without keyspace.
+    /// The rule that decides about a table, by its name without keyspace; none about an internal
+    /// one.
     pub fn rule(&self, table: &str) -> Result<Option<&Rule>, RuleError> {
+        if is_internal(table) {
+            return Ok(None);
+        }
         for rule in &self.rules {
             if rule.fits(table)? {
                 return Ok(Some(rule));

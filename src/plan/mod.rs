@@ -3,6 +3,7 @@
 //! Pure. [`StreamRequest`] is the one thing that every door produces.
 
 pub mod filter;
+mod internal;
 pub mod key;
 mod predicate;
 mod projection;
@@ -12,6 +13,7 @@ pub mod table;
 use crate::event::Position;
 
 pub use filter::{Filter, Rule, RuleError, RuleFilter};
+pub use internal::is_internal;
 pub use key::{compare_cells, compare_keys};
 pub use table::{Applied, EvalError, PlanError, Scratch, TablePlan};
 

@@ -1,10 +1,16 @@
 //! What several test modules need: real servers to compare with, and how long to run.
 
 pub mod door;
+pub mod keyspace;
+pub mod mirror;
 pub mod raw;
 pub mod real;
 pub mod scripted;
+pub mod single;
+pub mod stream;
 pub mod terminal;
+pub mod through_door;
+pub mod trace;
 pub mod vstreamd;
 
 /// How many rounds a test runs: the first under `scripts/test fast` and a plain `cargo test`, the
