@@ -4,6 +4,7 @@ mod e2e;
 mod grammar;
 mod harness;
 mod store;
+mod sim;
 mod tidy;
 mod traces;
 mod wire;

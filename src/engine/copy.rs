@@ -127,17 +127,15 @@ impl CopyProgress {
         }
     }
 
-    /// Begins a table again if its key has got another shape; `true` if so.
-    pub fn restart_if_reshaped(&mut self, schema: &TableSchema) -> bool {
-        let Some(state) = self.state(&schema.name.table) else { return false };
-        let TableState::Begun { pk, shape, .. } = state else { return false };
+    /// Whether the copy of a table can go on under this shape. Under another key it cannot: what is
+    /// behind the last row copied is another set of rows.
+    pub fn fits(&self, schema: &TableSchema) -> bool {
+        let copy = self.find(&schema.name.table);
+        let Some(TableState::Begun { pk, shape, .. }) = copy.map(|copy| &copy.state) else {
+            return true;
+        };
         let names = key_columns(schema).filter_map(|index| schema.columns.get(index));
-        let fits =
-            pk.columns.iter().eq(names.map(|column| &column.name)) && *shape == key_shape(schema);
-        if !fits {
-            *state = TableState::Waiting;
-        }
-        !fits
+        pk.columns.iter().eq(names.map(|column| &column.name)) && *shape == key_shape(schema)
     }
 
     /// Writes how far the copy is into a position.
@@ -181,14 +179,10 @@ impl CopyProgress {
                 count(schema, pk, pending, change)
             }
             TableState::Begun { pk, .. } => {
-                let beyond = |row: Option<Row<'_>>| {
-                    row.is_none_or(|row| compare(schema, pk, row) == Some(Ordering::Greater))
+                let seen = |row: Option<Row<'_>>| {
+                    row.is_some_and(|row| compare(schema, pk, row) != Some(Ordering::Greater))
                 };
-                if beyond(change.before) && beyond(change.after) {
-                    Visible::No
-                } else {
-                    Visible::Yes
-                }
+                visible(change, seen(change.before), seen(change.after))
             }
         }
     }
@@ -245,10 +239,16 @@ fn count(
     let (sees_before, sees_after) = (seen(before, copies > 0), seen(after, true));
     *pending -= i64::from(sees_before && before.flatten() == Some(Ordering::Equal));
     *pending += i64::from(sees_after && after.flatten() == Some(Ordering::Equal));
-    match (sees_before, sees_after) {
+    visible(change, sees_before, sees_after)
+}
+
+/// A row that leaves what was copied is gone for the client until the later snapshot brings it:
+/// whatever happens to it before then is not shown.
+const fn visible(change: RowChange<'_>, before: bool, after: bool) -> Visible {
+    match (before, after) {
         (false, false) => Visible::No,
-        (true, false) if after.is_some() => Visible::Before,
-        (false, true) if before.is_some() => Visible::After,
+        (true, false) if change.after.is_some() => Visible::Before,
+        (false, true) if change.before.is_some() => Visible::After,
         _ => Visible::Yes,
     }
 }

@@ -56,6 +56,8 @@ pub(super) enum Read {
 pub(super) struct Log {
     ring: Mutex<Ring>,
     bytes_max: usize,
+    /// Only what a cursor has read may go: its reader waits instead.
+    keeps_unread: bool,
     changed: Notify,
     /// Told when the furthest cursor moves.
     read: Notify,
@@ -90,8 +92,24 @@ struct Segment {
 }
 
 impl Log {
-    pub fn new(bytes_max: usize) -> Self {
-        Self { ring: Mutex::default(), bytes_max, changed: Notify::new(), read: Notify::new() }
+    /// A tail's log, which lets go of what is oldest.
+    pub fn of_tail(bytes_max: usize) -> Self {
+        Self::new(bytes_max, false)
+    }
+
+    /// A catch-up reader's log: what no cursor has read stays, even beyond the bound.
+    pub fn of_reader(bytes_max: usize) -> Self {
+        Self::new(bytes_max, true)
+    }
+
+    fn new(bytes_max: usize, keeps_unread: bool) -> Self {
+        Self {
+            ring: Mutex::default(),
+            bytes_max,
+            keeps_unread,
+            changed: Notify::new(),
+            read: Notify::new(),
+        }
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -132,7 +150,10 @@ impl Log {
         for part in parts {
             ring.push(part);
         }
-        while ring.bytes > self.bytes_max && ring.parts.len() > 1 {
+        while ring.bytes > self.bytes_max
+            && ring.parts.len() > 1
+            && (!self.keeps_unread || ring.front < ring.furthest)
+        {
             ring.evict();
         }
         drop(ring);

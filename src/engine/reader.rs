@@ -128,7 +128,7 @@ impl Shared {
     }
 
     fn start(self: &Arc<Self>, pool: &mut Pool, start: GtidSet, scope: Scope) -> Arc<Reader> {
-        let log = Log::new(self.config.catch_up_bytes_max);
+        let log = Log::of_reader(self.config.catch_up_bytes_max);
         log.reset(start.clone());
         log.open_segment(scope.clone());
         let reader =

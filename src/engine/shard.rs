@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::event::{
     Event, GtidSet, Partial, Position, ShardName, ShardPosition, Start, TableName, TableSchema,
@@ -378,8 +378,13 @@ impl ShardStream {
                 self.copy.finish(&name.table);
                 return Ok(None);
             };
-            if self.copy.restart_if_reshaped(&schema) {
-                debug!(table = %name, "key changed during the copy; copying the table again");
+            if !self.copy.fits(&schema) {
+                return Err(StreamError::TableChanged {
+                    shard: (*self.shard).clone(),
+                    table: name.to_string(),
+                    statement: "it has another key".to_owned(),
+                }
+                .into());
             }
             let after = self.copy.last_pk(&name.table).cloned();
             view.snapshot.scan(Scan { table: name, after, where_sql: None, batch_bytes }).await?;

@@ -63,7 +63,7 @@ impl Drop for TailLease {
 impl Tail {
     pub fn new(tablet: super::Tablet, config: Arc<EngineConfig>) -> Self {
         Self {
-            log: Log::new(config.log_bytes_max),
+            log: Log::of_tail(config.log_bytes_max),
             readers: Readers::new(Arc::clone(&tablet.source), Arc::clone(&config)),
             tablet,
             config,

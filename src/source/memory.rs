@@ -387,32 +387,30 @@ impl Changes for MemoryChanges {
 }
 
 impl MemoryChanges {
-    /// Loads the next transactions that were not seen.
+    /// Loads the next transactions that were not seen, if there are any.
     fn load(&mut self) -> Result<(), SourceError> {
-        let state = self.server.state();
-        let after = self.place.and_then(|place| {
-            state.log.iter().rposition(|entry| entry.gtid == place).map(|at| at + 1)
-        });
+        let server = Arc::clone(&self.server);
+        let state = server.state();
         if !self.seen.contains_set(&state.trimmed) {
             let (position, oldest) = (self.seen.clone(), state.trimmed.clone());
             return Err(SourceError::Purged { position, oldest });
         }
-        let entries: Vec<_> = state.log.iter().skip(after.unwrap_or(0)).take(8).cloned().collect();
-        drop(state);
+        let place = self.place;
+        let after = state.log.iter().rposition(|entry| Some(entry.gtid) == place);
+        let unseen = state.log.iter().skip(after.map_or(0, |at| at + 1));
         let mut events = Vec::new();
-        for entry in entries {
+        for entry in unseen {
             self.place = Some(entry.gtid);
             if !self.seen.contains(&entry.gtid) {
                 self.seen.add(entry.gtid);
-                self.write(&entry, &mut events);
+                self.write(entry, &mut events);
+            }
+            if events.len() > EVENTS_LOADED {
+                break;
             }
         }
-        let more = events.is_empty() && self.place.is_some();
         events.reverse();
         self.pending = events;
-        if more && self.place != self.server.state().log.last().map(|entry| entry.gtid) {
-            return self.load();
-        }
         Ok(())
     }
 
@@ -450,6 +448,9 @@ impl MemoryChanges {
         }
     }
 }
+
+/// Events after which loading pauses until they were taken.
+const EVENTS_LOADED: usize = 100;
 
 /// Row changes that one event holds at most.
 const ROWS_PER_EVENT: usize = 3;
