@@ -3,8 +3,8 @@
 mod e2e;
 mod grammar;
 mod harness;
-mod store;
 mod sim;
+mod store;
 mod tidy;
 mod traces;
 mod wire;

@@ -83,6 +83,14 @@ impl CopyProgress {
         true
     }
 
+    /// A table that was made since the copy began comes by its changes alone. Positions say so: who
+    /// resumes must not copy it.
+    pub fn meet(&mut self, table: &Arc<str>) {
+        if !self.tables.is_empty() && self.add(table) {
+            self.finish(table);
+        }
+    }
+
     pub fn is_complete(&self) -> bool {
         self.unfinished().next().is_none()
     }

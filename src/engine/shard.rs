@@ -50,6 +50,8 @@ pub(super) struct ShardStream {
     refusals: usize,
     phase: Phase,
     start: Start,
+    /// The stream began with a copy, or in one.
+    copies: bool,
     status: Arc<Mutex<Status>>,
 }
 
@@ -162,6 +164,7 @@ impl ShardStream {
             timestamp: 0,
             waiting_for_reader: false,
         };
+        let copies = position.wants_copy();
         let seen = match &position.start {
             Start::After(set) => set.clone(),
             Start::Copy | Start::Now => GtidSet::new(),
@@ -171,6 +174,7 @@ impl ShardStream {
             retry: Retry::new(config, &format!("{shard} {salt}")),
             config: Arc::clone(config),
             partial: position.partial.filter(|partial| !seen.contains(&partial.gtid)),
+            copies,
             start: position.start,
             seen,
             shard,
@@ -217,7 +221,6 @@ impl ShardStream {
             Phase::Begin => self.begin().await,
             // What was begun on another server is newer than its snapshot may be.
             Phase::Snapshot { .. } if self.partial.is_some() => self.read_changes().await,
-            Phase::Snapshot { .. } if self.copy.is_complete() => Ok(Some(self.copy_completed())),
             Phase::Snapshot { fresh } => self.take_snapshot(fresh).await.map(|()| None),
             Phase::CatchUp(_) => self.catch_up().await,
             Phase::Copy(_) => self.copy_rows().await,
@@ -258,8 +261,9 @@ impl ShardStream {
                         return Err(SourceError::Future { position, current }.into());
                     }
                 }
-                let copies = !self.copy.is_complete();
-                self.phase = if copies { Phase::Snapshot { fresh: false } } else { Phase::Follow };
+                // Even if all that was left to copy has been dropped, the copy's end is told.
+                self.phase =
+                    if self.copies { Phase::Snapshot { fresh: false } } else { Phase::Follow };
             }
         }
         Ok(None)
@@ -362,6 +366,9 @@ impl ShardStream {
         let max_age = self.config.copy_snapshot_max_age;
         let batch_bytes = self.config.copy_batch_bytes;
         let Phase::Copy(view) = &mut self.phase else { return Ok(None) };
+        if view.table.is_none() && self.copy.is_complete() {
+            return Ok(Some(self.copy_completed()));
+        }
         // Rows without a key cannot be placed as surely as others: they are read in one go.
         let may_renew = view.table.as_ref().is_none_or(|table| !table.schema.key.is_empty());
         if may_renew && view.used && view.taken.elapsed() >= max_age {
@@ -369,9 +376,7 @@ impl ShardStream {
             return Ok(None);
         }
         let Some(scan) = &mut view.table else {
-            let Some(table) = self.copy.unfinished().next().cloned() else {
-                return Ok(Some(self.copy_completed()));
-            };
+            let Some(table) = self.copy.unfinished().next().cloned() else { return Ok(None) };
             let name = TableName { keyspace: Arc::clone(&self.shard.keyspace), table };
             let Some(schema) = view.snapshot.schema(&name) else {
                 // Dropped since the list was made; its DDL tells the client.

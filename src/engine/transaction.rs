@@ -35,6 +35,9 @@ impl Transaction {
 impl ShardStream {
     /// Hands out a part of the transaction that is in progress, or of a new one.
     pub(super) fn hand_out(&mut self, part: &Part) -> Result<Option<ShardBatch>, StreamError> {
+        if !self.copy.is_complete() {
+            self.meet_tables(part);
+        }
         let mut batch = ShardBatch {
             base: Some(self.position()),
             inside: Inside::Transaction { gtid: part.gtid },
@@ -80,6 +83,17 @@ impl ShardStream {
             batch.timestamp = self.transaction.timestamp;
         }
         Ok((!batch.events.is_empty()).then_some(batch))
+    }
+
+    fn meet_tables(&mut self, part: &Part) {
+        for event in &part.events {
+            if let Event::Row(rows) = event
+                && let table = &rows.event.schema().name.table
+                && self.rules.rule(table).is_some()
+            {
+                self.copy.meet(table);
+            }
+        }
     }
 
     fn open(&mut self, batch: &mut ShardBatch) {

@@ -14,7 +14,7 @@ use vstreamd::event::{
 use vstreamd::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
 
 use super::run::World;
-use super::state::{State, key_of};
+use super::state::{State, key_of, print_row};
 use super::world::{Kind, version_of};
 
 /// How a client behaves.
@@ -258,11 +258,11 @@ impl Client {
         let set = memory.set.clone().unwrap_or_default();
         let mut expected = world.shards[index].state_at(&set);
         expected.tables.retain(|name, _| self.wants(&name.table));
-        if memory.state.rows() != expected.rows() {
-            let (found, expected) = (memory.state.rows(), expected.rows());
-            return Err(format!("tables at {set}:\n{found:?}\ninstead of\n{expected:?}"));
+        let (more, less) = (memory.state.without(&expected), expected.without(&memory.state));
+        if more.is_empty() && less.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Err(format!("at {set} too much: {} and too little: {}", more.join(" "), less.join(" ")))
     }
 
     fn wants(&self, table: &str) -> bool {
@@ -506,15 +506,10 @@ impl Memory {
 fn print(event: &Event) -> String {
     match event {
         Event::Row(rows) => {
-            let cells = |row: Row<'_>| {
-                let cells = row.cells().map(|cell| {
-                    String::from_utf8_lossy(cell.bytes().unwrap_or(b"NULL")).into_owned()
-                });
-                format!("({})", cells.collect::<Vec<_>>().join(","))
-            };
             let change = |change: RowChange<'_>| {
-                let before = change.before.map(cells).unwrap_or_default();
-                let after = change.after.map(cells).unwrap_or_default();
+                let image = |row: Option<Row<'_>>| row.map(|row| print_row(row.encoded()));
+                let before = image(change.before).unwrap_or_default();
+                let after = image(change.after).unwrap_or_default();
                 format!("{}{before}{after}", change.op().symbol())
             };
             let changes: Vec<_> = rows.changes().map(change).collect();

@@ -138,9 +138,26 @@ impl State {
         }
     }
 
-    /// Leaves out tables without rows and the shapes: what a consumer can know.
-    pub fn rows(&self) -> BTreeMap<&TableName, &BTreeMap<Vec<u8>, (Vec<u8>, i64)>> {
-        let full = self.tables.iter().filter(|(_, table)| !table.rows.is_empty());
-        full.map(|(name, table)| (name, &table.rows)).collect()
+    /// The rows that are here and not there, as text.
+    pub fn without(&self, other: &Self) -> Vec<String> {
+        let mut rows = Vec::new();
+        for (name, table) in &self.tables {
+            for (key, (row, count)) in &table.rows {
+                let theirs = other.tables.get(name).and_then(|table| table.rows.get(key));
+                if theirs != Some(&(row.clone(), *count)) {
+                    rows.push(format!("{}:{}x{count}", name.table, print_row(row)));
+                }
+            }
+        }
+        rows
     }
+}
+
+pub fn print_row(row: &[u8]) -> String {
+    let cell = |cell: Cell<'_>| match cell {
+        Cell::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Cell::Null | Cell::Absent => "NULL".to_owned(),
+    };
+    let cells: Vec<_> = Row::new(row, None).cells().map(cell).collect();
+    format!("({})", cells.join(","))
 }
