@@ -21,6 +21,10 @@ pub(super) struct Name {
     pub quoted: bool,
 }
 
+/// A place between two tokens; none: the end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark(Option<Location>);
+
 impl<'a> Cursor<'a> {
     /// At the beginning of `text`, which is one `statement`.
     pub fn new(text: &'a str, statement: &'static str) -> Result<Self, SqlError> {
@@ -34,6 +38,8 @@ impl<'a> Cursor<'a> {
         if operators.count() > OPERATORS_MAX {
             return Err(SqlError::TooManyOperators { max: OPERATORS_MAX });
         }
+        // The parser looks ahead often, and over each blank anew.
+        tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
         dialect::rewrite_operators(&mut tokens);
         let parser = Parser::new(&MySql)
             .with_recursion_limit(NESTING_MAX)
@@ -212,20 +218,26 @@ impl<'a> Cursor<'a> {
         self.parser.peek_token_ref().token == Token::EOF
     }
 
-    /// Where the next token begins, for [`Cursor::since`].
-    pub fn mark(&self) -> usize {
+    /// Where the next token begins.
+    pub fn mark(&self) -> Mark {
         let next = self.parser.peek_token_ref();
-        if next.token == Token::EOF { self.text.len() } else { offset(self.text, next.span.start) }
+        Mark(if next.token == Token::EOF { None } else { Some(next.span.start) })
     }
 
-    /// What has been read since `mark`.
-    pub fn since(&self, mark: usize) -> &'a str {
-        self.text.get(mark..self.mark()).unwrap_or_default().trim()
+    /// What stands between two marks. Costs a look at all the text before.
+    pub fn between(&self, start: Mark, end: Mark) -> &'a str {
+        let at = |mark: Mark| mark.0.map_or(self.text.len(), |place| offset(self.text, place));
+        self.text.get(at(start)..at(end)).unwrap_or_default().trim()
+    }
+
+    /// What has been read since `start`.
+    pub fn since(&self, start: Mark) -> &'a str {
+        self.between(start, self.mark())
     }
 
     /// All that is left.
     pub fn rest(&self) -> &'a str {
-        self.text.get(self.mark()..).unwrap_or_default()
+        self.between(self.mark(), Mark(None))
     }
 
     /// Fails at the next token.

@@ -122,7 +122,6 @@ pub(super) fn rewrite_operators(tokens: &mut [TokenWithSpan]) {
     let mut after_regexp = false;
     for token in tokens {
         match &token.token {
-            Token::Whitespace(_) => continue,
             Token::Word(Word { keyword: Keyword::DIV, quote_style: None, .. }) if after_operand => {
                 token.token = Token::CustomBinaryOperator(DIV.to_owned());
             }

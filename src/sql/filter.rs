@@ -149,11 +149,12 @@ fn items(cursor: &mut Cursor<'_>) -> Result<Vec<Item>, FilterError> {
 fn item(cursor: &mut Cursor<'_>) -> Result<Item, FilterError> {
     let mark = cursor.mark();
     let expr = cursor.expr()?;
-    let found = cursor.since(mark).to_owned();
+    let end = cursor.mark();
+    let found = |cursor: &Cursor<'_>| cursor.between(mark, end).to_owned();
     let alias = cursor.alias()?;
     match expr {
         ast::Expr::Identifier(name) => Ok(Item::Column { name: name.value, alias }),
-        ast::Expr::CompoundIdentifier(_) => Err(FilterError::Qualifier { found }),
+        ast::Expr::CompoundIdentifier(_) => Err(FilterError::Qualifier { found: found(cursor) }),
         ast::Expr::Function(function) => {
             let none = match &function.args {
                 ast::FunctionArguments::List(list) => list.args.is_empty(),
@@ -162,7 +163,7 @@ fn item(cursor: &mut Cursor<'_>) -> Result<Item, FilterError> {
             if none && function.name.to_string().eq_ignore_ascii_case("keyspace_id") {
                 Ok(Item::KeyspaceId { alias })
             } else {
-                Err(FilterError::Function { found })
+                Err(FilterError::Function { found: found(cursor) })
             }
         }
         ast::Expr::Value(value) => match value.value {
@@ -178,9 +179,9 @@ fn item(cursor: &mut Cursor<'_>) -> Result<Item, FilterError> {
             ast::Expr::Identifier(name) if charset.to_string().eq_ignore_ascii_case("utf8mb4") => {
                 Ok(Item::Utf8mb4 { column: name.value, alias })
             }
-            _ => Err(FilterError::Unsupported { found }),
+            _ => Err(FilterError::Unsupported { found: found(cursor) }),
         },
-        _ => Err(FilterError::Unsupported { found }),
+        _ => Err(FilterError::Unsupported { found: found(cursor) }),
     }
 }
 

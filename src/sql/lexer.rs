@@ -1,6 +1,7 @@
 //! Where statements, quotes and comments begin and end, before anything is understood.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// One statement's text, ready to be read.
 pub(super) struct Source<'a> {
@@ -33,12 +34,12 @@ impl<'a> Source<'a> {
                 }
             }
         }
-        let mut owned = Cow::Borrowed(text);
-        for mark in marks {
-            let blanks = " ".repeat(mark.len());
-            owned.to_mut().replace_range(mark, &blanks);
+        // In `1 --# two`, `--` are two signs; without the comment they would begin one themselves.
+        if text.get(..end).is_some_and(|body| body.ends_with("--")) {
+            end = text.len();
         }
-        Self { text: owned, start: start.unwrap_or(0), end }
+        let text = if marks.is_empty() { Cow::Borrowed(text) } else { blank(text, marks).into() };
+        Self { text, start: start.unwrap_or(0), end }
     }
 
     /// The statement itself; empty if there is none.
@@ -50,6 +51,19 @@ impl<'a> Source<'a> {
     pub fn lines(&self) -> &str {
         self.text.get(..self.end).unwrap_or_default()
     }
+}
+
+/// The text with blanks in place of `ranges`, which are in order.
+fn blank(text: &str, ranges: Vec<Range<usize>>) -> String {
+    let mut blanked = String::with_capacity(text.len());
+    let mut copied = 0;
+    for range in ranges {
+        blanked.push_str(text.get(copied..range.start).unwrap_or_default());
+        blanked.extend(std::iter::repeat_n(' ', range.len()));
+        copied = range.end;
+    }
+    blanked.push_str(text.get(copied..).unwrap_or_default());
+    blanked
 }
 
 /// The texts of a multi-statement, without those that hold nothing but blanks and comments.
@@ -68,7 +82,7 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
                     break text.len();
                 };
                 match piece.kind {
-                    Kind::Semicolon if !lexer.in_version => break piece.at,
+                    Kind::Semicolon if lexer.versions == 0 => break piece.at,
                     Kind::Semicolon | Kind::Word | Kind::Other => empty = false,
                     Kind::Blank | Kind::Comment | Kind::VersionOpen | Kind::VersionClose => {}
                 }
@@ -83,9 +97,9 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The first words of a text: parentheses before them are skipped.
+/// The first two words or signs of a text.
 pub(super) fn first_words(text: &str) -> (String, String) {
-    let mut words = words(text).skip_while(|word| word == "(");
+    let mut words = words(text);
     (words.next().unwrap_or_default(), words.next().unwrap_or_default())
 }
 
@@ -119,12 +133,13 @@ struct Piece<'a> {
 struct Lexer<'a> {
     rest: &'a str,
     at: usize,
-    in_version: bool,
+    /// Executed version comments that are open.
+    versions: usize,
 }
 
 impl<'a> Lexer<'a> {
     fn new(text: &'a str) -> Self {
-        Self { rest: text, at: 0, in_version: false }
+        Self { rest: text, at: 0, versions: 0 }
     }
 
     /// The kind and length of what comes next.
@@ -135,7 +150,7 @@ impl<'a> Lexer<'a> {
             '#' => (Kind::Comment, line(rest)),
             '-' if is_dash_comment(rest) => (Kind::Comment, line(rest)),
             '/' if rest.starts_with("/*") => self.comment(),
-            '*' if self.in_version && rest.starts_with("*/") => (Kind::VersionClose, 2),
+            '*' if self.versions > 0 && rest.starts_with("*/") => (Kind::VersionClose, 2),
             ';' => (Kind::Semicolon, 1),
             first if first.is_whitespace() => {
                 (Kind::Blank, rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len()))
@@ -159,7 +174,7 @@ impl<'a> Lexer<'a> {
             self.rest.chars().skip(mark).take(6).take_while(char::is_ascii_digit).collect();
         // Fewer than five digits are no version but part of the statement.
         let version: u32 = if digits.len() < 5 { 0 } else { digits.parse().unwrap_or(0) };
-        if mark > 0 && version <= newest && !self.in_version {
+        if mark > 0 && version <= newest {
             return (Kind::VersionOpen, if version == 0 { mark } else { mark + digits.len() });
         }
         let inside = self.rest.get(2..).unwrap_or_default();
@@ -178,8 +193,8 @@ impl<'a> Iterator for Lexer<'a> {
         let first = self.rest.chars().next()?;
         let (kind, length) = self.measure(first);
         match kind {
-            Kind::VersionOpen => self.in_version = true,
-            Kind::VersionClose => self.in_version = false,
+            Kind::VersionOpen => self.versions += 1,
+            Kind::VersionClose => self.versions -= 1,
             Kind::Blank | Kind::Comment | Kind::Semicolon | Kind::Word | Kind::Other => {}
         }
         let (text, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));

@@ -103,7 +103,7 @@ fn kill(cursor: &mut Cursor<'_>) -> Result<Kill, SqlError> {
 
 fn kind(first: &str, second: &str, body: &str) -> CommandKind {
     match (first, second) {
-        ("SELECT" | "WITH" | "TABLE" | "VALUES", _) => CommandKind::Select,
+        ("SELECT" | "WITH" | "TABLE" | "VALUES" | "(", _) => CommandKind::Select,
         ("INSERT", _) => CommandKind::Insert,
         ("UPDATE", _) => CommandKind::Update,
         ("DELETE", _) => CommandKind::Delete,
@@ -229,7 +229,7 @@ pub enum SqlError {
 }
 
 /// What EXPLAIN explains; before anything else it describes a table.
-const EXPLAINED: [&str; 12] = [
+const EXPLAINED: [&str; 13] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -242,4 +242,5 @@ const EXPLAINED: [&str; 12] = [
     "ANALYZE",
     "EXTENDED",
     "PARTITIONS",
+    "(",
 ];

@@ -101,7 +101,7 @@ fn mutations_never_panic() {
         let text = mutate(&mut random, &cases);
         for outcome in [corpus::check(&text), corpus::filter(&text)] {
             let differs = outcome.is_err_and(|error| error.starts_with(corpus::DIFFERS));
-            assert!(!differs, "{text}");
+            assert!(!differs, "{text:?}");
         }
         assert!(sql::split(&text).map(str::len).sum::<usize>() <= text.len());
     }

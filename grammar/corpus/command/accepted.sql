@@ -115,3 +115,12 @@ SELECT 5 -- 3
 
 SELECT 5--3
 --> [Select] SELECT 5--3
+
+(USE)
+--> [Select] (USE)
+
+( USE x )
+--> [Select] ( USE x )
+
+SELECT 1 --# two
+--> [Select] SELECT 1 --# two

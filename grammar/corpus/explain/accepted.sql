@@ -33,3 +33,6 @@ DESCRIBE corder 'p%'
 
 DESC `vstream`
 --> SHOW COLUMNS FROM vstream
+
+EXPLAIN (SELECT 1)
+--> [Explain] EXPLAIN (SELECT 1)
