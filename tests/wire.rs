@@ -1,6 +1,7 @@
 //! The MySQL door, packet by packet: logins, commands, results, KILL, and bytes no client would send.
 
 mod clients;
+mod store;
 mod streams;
 
 use std::time::Duration;
@@ -181,6 +182,10 @@ async fn variables_are_kept_and_unknown_ones_refused() {
     let shown = texts(&raw.query("show warnings").await);
     assert_eq!(shown, ["Error 1064 You have an error in your SQL syntax"]);
     assert_eq!(code(&raw.query("use nowhere").await), 1049);
+    assert_eq!(code(&raw.query("show tables").await), 1046);
+    assert!(is_ok(&raw.query("use commerce").await));
+    assert_eq!(texts(&raw.query("show tables like 'c%'").await), ["corder", "corder"]);
+    assert!(texts(&raw.query("show tables like 'x%'").await).is_empty());
     assert_eq!(code(&raw.query("select $$").await), 1064, "mysql 9 wants an error");
     for limit in ["set sql_select_limit = 2", "set sql_select_limit = default"] {
         assert!(is_ok(&raw.query(limit).await));

@@ -17,12 +17,13 @@ use super::error::{self, Failure};
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, Serve, StatusFlags};
 use super::registry::{ConnectionId, End, Seat, Token};
-use super::resultset::Encoding;
+use super::resultset::{Encoding, Table};
 use super::session::{Reply, Session, Stream, no_such_thread};
 use super::show;
 use super::stream::{self, Ending, RowWriter};
 use super::wire::Done;
 use crate::access::Right;
+use crate::event::{Cell, Row};
 use crate::plan::StreamRequest;
 use crate::source::{BackendReply, BackendRows, BackendSession};
 use crate::sql;
@@ -198,6 +199,9 @@ impl Client {
             Reply::Backend { text, limit } => {
                 return Box::pin(self.backend(link, &text, limit, token, more)).await;
             }
+            Reply::Listing { text, filter } => {
+                Box::pin(self.listing(link, &text, filter.as_ref(), token)).await?
+            }
             Reply::Under(variables, reply) => {
                 let before = self.session.replace_variables(*variables);
                 let outcome = Box::pin(self.reply(link, *reply, token, more)).await;
@@ -267,10 +271,7 @@ impl Client {
         Ok(ending)
     }
 
-    async fn explain(
-        &mut self,
-        request: &StreamRequest,
-    ) -> Result<super::resultset::Table, Failure> {
+    async fn explain(&mut self, request: &StreamRequest) -> Result<Table, Failure> {
         let explained = self.shared.engine.explain(request).await;
         explained.map(|entries| show::explained(&entries)).map_err(|e| error::of_subscribe(&e))
     }
@@ -284,35 +285,7 @@ impl Client {
         token: &Token,
         more: bool,
     ) -> io::Result<Ending> {
-        let access = &self.shared.access;
-        if let Err(denied) = access.check(self.session.user(), None, Right::Execute) {
-            return Ok(Err(error::of_denied(&denied)));
-        }
-        if let Err(failure) = self.open_backend().await {
-            return Ok(Err(failure));
-        }
-        let backend = self.backend.as_mut().expect("opened a moment ago");
-        let kill = backend.kill_handle();
-        let reply = {
-            let execute = backend.execute(text, &self.session);
-            tokio::pin!(execute);
-            tokio::select! {
-                biased;
-                reply = &mut execute => reply,
-                end = token.fired() => {
-                    kill.interrupt();
-                    // The statement may be over already; then what it did counts, unless the
-                    // connection ends as well.
-                    let reply = execute.await;
-                    if end == End::Statement { reply } else { return Ok(Err(error::of_end(end))) }
-                }
-                () = link.closed() => {
-                    kill.interrupt();
-                    return Err(io::ErrorKind::ConnectionAborted.into());
-                }
-            }
-        };
-        match reply {
+        match self.execute(link, text, token).await? {
             Ok(BackendReply::Ok(ok)) => {
                 let done = Done {
                     affected_rows: ok.affected_rows,
@@ -331,7 +304,75 @@ impl Client {
                 }
                 Ok(ending)
             }
-            Err(error) => Ok(Err(error::of_backend(&error))),
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// Runs a statement on the backend, unless the client is killed or gone before it is done.
+    async fn execute(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        token: &Token,
+    ) -> io::Result<Result<BackendReply, Failure>> {
+        let access = &self.shared.access;
+        if let Err(denied) = access.check(self.session.user(), None, Right::Execute) {
+            return Ok(Err(error::of_denied(&denied)));
+        }
+        if let Err(failure) = self.open_backend().await {
+            return Ok(Err(failure));
+        }
+        let backend = self.backend.as_mut().expect("opened a moment ago");
+        let kill = backend.kill_handle();
+        let execute = backend.execute(text, &self.session);
+        tokio::pin!(execute);
+        let reply = tokio::select! {
+            biased;
+            reply = &mut execute => reply,
+            end = token.fired() => {
+                kill.interrupt();
+                // The statement may be over already; then what it did counts, unless the connection
+                // ends as well.
+                let reply = execute.await;
+                if end == End::Statement { reply } else { return Ok(Err(error::of_end(end))) }
+            }
+            () = link.closed() => {
+                kill.interrupt();
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        };
+        Ok(reply.map_err(|error| error::of_backend(&error)))
+    }
+
+    /// The rows of a backend's SHOW that the filter keeps.
+    async fn listing(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        filter: Option<&sql::show::Filter>,
+        token: &Token,
+    ) -> io::Result<Result<Table, Failure>> {
+        let mut rows = match self.execute(link, text, token).await? {
+            Ok(BackendReply::Rows(rows)) => rows,
+            Ok(BackendReply::Ok(_)) => return Ok(Ok(Table::default())),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let columns = rows.columns().iter().map(|column| definition(column, "")).collect();
+        let mut table = Table { columns, rows: Vec::new() };
+        let text = |cell: Cell<'_>| cell.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
+        loop {
+            let next = tokio::select! {
+                biased;
+                end = token.fired() => return Ok(Err(error::of_end(end))),
+                next = rows.next() => next,
+            };
+            match next {
+                Ok(Some(block)) => table.rows.extend(
+                    block.rows().map(|row| Row::new(row, None).cells().map(text).collect()),
+                ),
+                Ok(None) => return Ok(show::keep(table, filter)),
+                Err(error) => return Ok(Err(error::of_backend(&error))),
+            }
         }
     }
 

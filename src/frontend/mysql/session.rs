@@ -48,6 +48,13 @@ pub enum Reply {
         /// How many rows of it are sent.
         limit: Option<u64>,
     },
+    /// Those of the backend's rows that the filter keeps.
+    Listing {
+        /// A SHOW without a filter.
+        text: String,
+        /// Which rows.
+        filter: Option<sql::show::Filter>,
+    },
     /// It is done once the backend, if it was needed before, has run this text.
     Told(String),
     /// Another statement, with these variables while it runs.
@@ -275,6 +282,14 @@ impl Session {
         Ok(Reply::Backend { text, limit })
     }
 
+    fn listing(&self, show: Show) -> Result<Reply, Failure> {
+        if unnamed_keyspace(&show) {
+            self.database().ok_or_else(no_database)?;
+        }
+        let (show, filter) = without_filter(show);
+        Ok(Reply::Listing { text: show.to_string(), filter })
+    }
+
     fn show(&mut self, show: Show) -> Result<Reply, Failure> {
         let table = match show {
             Show::Processlist { full } => return Ok(Reply::Processlist { full }),
@@ -308,15 +323,62 @@ impl Session {
             | Show::CreateTable(_)
             | Show::CreateDatabase(_)
             | Show::List { .. }
-            | Show::Routines { .. } => {
-                return Ok(Reply::Backend { text: show.to_string(), limit: None });
-            }
+            | Show::Routines { .. } => return self.listing(show),
             Show::Grants(Some(_)) | Show::VgtidExecuted { .. } | Show::GtidExecuted { .. } => {
                 return Err(error::NOT_SUPPORTED
                     .with(format!("this version of vstreamd doesn't yet support '{show}'")));
             }
         };
         Ok(Reply::Rows(table))
+    }
+}
+
+/// A SHOW without its filter, whose rows are the backend's, and the filter, which is ours.
+fn without_filter(mut show: Show) -> (Show, Option<sql::show::Filter>) {
+    let filter = match &mut show {
+        Show::Tables { filter, .. }
+        | Show::Columns { filter, .. }
+        | Show::Index { filter, .. }
+        | Show::TableStatus { filter, .. }
+        | Show::Routines { filter, .. } => filter.take(),
+        Show::Processlist { .. }
+        | Show::Databases(_)
+        | Show::Keyspaces(_)
+        | Show::CreateTable(_)
+        | Show::CreateDatabase(_)
+        | Show::Variables { .. }
+        | Show::Status { .. }
+        | Show::Diagnostics { .. }
+        | Show::DiagnosticsCount { .. }
+        | Show::List { .. }
+        | Show::Grants(_)
+        | Show::VgtidExecuted { .. }
+        | Show::GtidExecuted { .. } => None,
+    };
+    (show, filter)
+}
+
+/// Whether a SHOW is about a keyspace and leaves it to the session which one.
+const fn unnamed_keyspace(show: &Show) -> bool {
+    match show {
+        Show::Tables { keyspace, .. }
+        | Show::TableStatus { keyspace, .. }
+        | Show::Routines { keyspace, .. } => keyspace.is_none(),
+        Show::Columns { table, .. } | Show::Index { table, .. } | Show::CreateTable(table) => {
+            table.keyspace.is_none()
+        }
+        Show::Processlist { .. }
+        | Show::Databases(_)
+        | Show::Keyspaces(_)
+        | Show::CreateDatabase(_)
+        | Show::Variables { .. }
+        | Show::Status { .. }
+        | Show::Diagnostics { .. }
+        | Show::DiagnosticsCount { .. }
+        | Show::List { .. }
+        | Show::Grants(_)
+        | Show::VgtidExecuted { .. }
+        | Show::GtidExecuted { .. } => false,
     }
 }
 

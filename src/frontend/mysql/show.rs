@@ -181,7 +181,7 @@ fn name_and_value() -> Table {
 }
 
 /// The rows that the filter keeps.
-fn keep(mut table: Table, filter: Option<&Filter>) -> Result<Table, Failure> {
+pub fn keep(mut table: Table, filter: Option<&Filter>) -> Result<Table, Failure> {
     let mut kept = Vec::new();
     for row in std::mem::take(&mut table.rows) {
         let keeps = match filter {

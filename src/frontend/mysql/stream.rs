@@ -306,15 +306,16 @@ fn metadata(which: Metadata, alias: Option<&str>) -> ColumnDefinition {
     let name = alias.unwrap_or(which.name());
     let mut definition = match which {
         Metadata::Position => ColumnDefinition::text(name, POSITION_CHARACTERS),
-        Metadata::Shard => ColumnDefinition::text(name, 64),
+        Metadata::Shard => ColumnDefinition::text(name, 8),
         Metadata::Timestamp => ColumnDefinition::integer(name),
     };
     which.name().clone_into(&mut definition.original_name);
     definition
 }
 
-/// The width of a `_pos` column; longer tokens are sent whole all the same.
-const POSITION_CHARACTERS: u32 = 128;
+/// The width of a `_pos` column in clients that draw tables. Longer tokens are sent whole all the
+/// same.
+const POSITION_CHARACTERS: u32 = 32;
 
 #[cfg(test)]
 mod tests {

@@ -13,6 +13,7 @@ mod expr;
 mod fault;
 mod grouping;
 mod keys;
+mod listing;
 mod literal;
 mod parser;
 mod scope;

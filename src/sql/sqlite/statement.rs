@@ -42,6 +42,9 @@ pub fn translate(
     {
         return select(&statement, input).map(Translated::Select);
     }
+    if input.peek_word("SHOW") {
+        return super::listing::list(text, tables).map(Translated::Ready);
+    }
     if input.word("INSERT") {
         return statement.insert(input, false).map(Translated::Dml);
     }
