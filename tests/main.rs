@@ -3,6 +3,7 @@
 mod e2e;
 mod grammar;
 mod harness;
+mod predicates;
 mod sim;
 mod store;
 mod tidy;

@@ -1,6 +1,6 @@
 //! Filter rules as in Vitess: tried in order, the first whose `match` fits the table decides.
 
-use crate::sql::filter::Select;
+use crate::sql::filter::{FilterError, Select};
 
 use super::internal::is_internal;
 
@@ -43,6 +43,9 @@ pub enum RuleError {
     /// More than two bounds, or one that is not hexadecimal.
     #[error("error parsing keyrange: {0}")]
     KeyRange(String),
+    /// Neither empty, nor a key range, nor a SELECT that fits.
+    #[error(transparent)]
+    Select(FilterError),
     /// A SELECT names one table, a regular expression many.
     #[error("unsupported: a rule that matches by regular expression takes a key range, not {0}")]
     SelectByRegex(String),
@@ -63,16 +66,19 @@ impl Filter {
         Ok(None)
     }
 
+    /// Reads one rule as Vitess's clients write it: a match, and `""`, a key range or a SELECT.
+    pub fn parse_rule(match_: &str, filter: &str) -> Result<Rule, RuleError> {
+        let filter = match RuleFilter::range(filter)? {
+            Some(filter) => filter,
+            None => RuleFilter::Select(Select::parse(filter).map_err(RuleError::Select)?),
+        };
+        let rule = Rule { match_: match_.to_owned(), filter };
+        rule.check().map(|()| rule)
+    }
+
     /// Whether every rule is one; a rule behind one that fits everything is looked at too.
     pub fn check(&self) -> Result<(), RuleError> {
-        self.rules.iter().try_for_each(|rule| match (&rule.filter, rule.pattern()) {
-            (RuleFilter::Select(select), Some(_)) => {
-                Err(RuleError::SelectByRegex(select.to_string()))
-            }
-            (RuleFilter::KeyRange(range), _) => check_range(range),
-            (_, Some(pattern)) => regex(pattern).map(drop),
-            (RuleFilter::All | RuleFilter::Select(_), None) => Ok(()),
-        })
+        self.rules.iter().try_for_each(Rule::check)
     }
 }
 
@@ -97,6 +103,19 @@ impl Rule {
         match self.pattern() {
             Some(pattern) => Ok(regex(pattern)?.is_match(table)),
             None => Ok(self.match_ == table),
+        }
+    }
+
+    fn check(&self) -> Result<(), RuleError> {
+        if let Some(pattern) = self.pattern() {
+            regex(pattern)?;
+        }
+        match (&self.filter, self.pattern()) {
+            (RuleFilter::Select(select), Some(_)) => {
+                Err(RuleError::SelectByRegex(select.to_string()))
+            }
+            (RuleFilter::KeyRange(range), _) => check_range(range),
+            (RuleFilter::All | RuleFilter::Select(_), _) => Ok(()),
         }
     }
 
@@ -204,5 +223,18 @@ mod tests {
         assert_eq!(range("80"), Err("malformed spec: doesn't define a range: \"80\"".into()));
         assert_eq!(range("-80-"), Err("error parsing keyrange: -80-".into()));
         assert_eq!(range("select * from t"), Ok(None));
+    }
+
+    #[test]
+    fn rules_as_clients_write_them() {
+        let rule = Filter::parse_rule("t1", "select id from t1 where id in (1, 2)").unwrap();
+        assert_eq!(rule.to_string(), "t1: select id from t1 where id IN (1, 2)");
+        assert_eq!(Filter::parse_rule("/.*/", "").unwrap(), Rule::everything());
+        let error = |match_: &str, filter: &str| {
+            Filter::parse_rule(match_, filter).unwrap_err().to_string()
+        };
+        assert_eq!(error("t1", "80"), "malformed spec: doesn't define a range: \"80\"");
+        assert!(error("/.*/", "select * from t1").starts_with("unsupported: a rule that matches"));
+        assert_eq!(error("t1", "delete from t1"), "unsupported: delete from t1");
     }
 }

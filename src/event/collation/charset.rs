@@ -21,6 +21,15 @@ impl Charset {
         matches!(self, Self::Utf8mb4 | Self::Utf8mb3 | Self::Ascii)
     }
 
+    /// Whether it has every character of another set, and more.
+    pub const fn holds(self, other: Self) -> bool {
+        match self {
+            Self::Utf8mb4 => matches!(other, Self::Utf8mb3 | Self::Latin1 | Self::Ascii),
+            Self::Utf8mb3 => matches!(other, Self::Latin1 | Self::Ascii),
+            Self::Binary | Self::Latin1 | Self::Ascii => false,
+        }
+    }
+
     /// Encodes a text; `None` if it has a character that the set lacks.
     pub fn encode(self, text: &str) -> Option<Vec<u8>> {
         match self {

@@ -4,6 +4,7 @@
 //! a pad attribute: under PAD SPACE `'a' = 'a '`, also under `utf8mb4_bin`. For any other collation
 //! every question is an error: a guess would lose rows. Texts are in the collation's own charset.
 
+mod case;
 pub mod charset;
 mod like;
 mod weights;
@@ -13,6 +14,7 @@ use std::cmp::Ordering;
 use super::schema::CollationId;
 use weights::Table;
 
+pub use case::{lower, upper};
 pub use charset::Charset;
 pub use like::like;
 

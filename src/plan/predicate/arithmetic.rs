@@ -17,6 +17,8 @@ pub(super) struct Arithmetic {
     pub numeric: Numeric,
     /// Whether an integer result has no sign.
     pub unsigned: bool,
+    /// Digits behind the point of an exact quotient.
+    pub scale: u8,
     pub left: Node,
     /// 0 for unary minus.
     pub right: Node,
@@ -75,7 +77,13 @@ impl Operation {
 
 impl Arithmetic {
     pub(super) fn eval<'a>(&'a self, context: &Context<'a>) -> Result<Value<'a>, EvalError> {
-        let (left, right) = (self.left.eval(context)?, self.right.eval(context)?);
+        let left = self.left.eval(context)?;
+        // MySQL looks at both operands of the others, and so at the errors of both.
+        let hasty = self.op.is_bitwise() || self.numeric == Numeric::Decimal;
+        if left.is_null() && hasty {
+            return Ok(Value::Null);
+        }
+        let right = self.right.eval(context)?;
         if left.is_null() || right.is_null() {
             return Ok(Value::Null);
         }
@@ -128,7 +136,7 @@ impl Arithmetic {
             Operation::Add => Some(left + right),
             Operation::Subtract => Some(left - right),
             Operation::Multiply => Some(left * right),
-            Operation::Divide => decimal::divide(&left, &right),
+            Operation::Divide => decimal::divide(&left, &right, self.scale),
             Operation::Modulo => decimal::remainder(&left, &right),
             _ => return self.whole_quotient(&left, &right),
         };

@@ -3,7 +3,7 @@
 
 use super::Scope;
 use super::arithmetic::{Arithmetic, Operation};
-use super::decimal::Decimal;
+use super::decimal::{self, Decimal};
 use super::function;
 use super::meet::{self, Typed};
 use super::node::{Comparison, Context, How, Image, Node, Reader};
@@ -193,9 +193,11 @@ impl Compiler<'_> {
     /// A list that meets the operand in one way is one node; else it is the comparisons' OR.
     fn is_in(&mut self, operand: &Expr, list: &[Expr], negated: bool) -> Result<Typed, PlanError> {
         let compiled = self.expr(operand)?;
+        let list: Result<Vec<Typed>, _> = list.iter().map(|item| self.expr(item)).collect();
+        let list = list?;
+        meet::check_list(&compiled, &list.iter().collect::<Vec<_>>(), "IN")?;
         let mut items = Vec::with_capacity(list.len());
         for item in list {
-            let item = self.expr(item)?;
             items.push(meet::meet(compiled.copy(), item, "in")?);
         }
         let Some(first) = items.first() else { return Err(unsupported(operand)) };
@@ -230,21 +232,17 @@ impl Compiler<'_> {
         let (operand, low, high) = (self.expr(operand)?, self.expr(low)?, self.expr(high)?);
         // MySQL compares all three alike; as pairs they may meet in different ways.
         let real = [&low.ty, &high.ty].iter().any(|ty| ty.numeric() == Some(Numeric::Real));
-        let mixed = (low.ty.coercion().is_some() != high.ty.coercion().is_some())
-            && !matches!(low.ty, Type::Null)
-            && !matches!(high.ty, Type::Null);
-        if mixed || (real && low.ty.numeric() != high.ty.numeric()) {
+        let mixed = low.ty.coercion().is_some() != high.ty.coercion().is_some();
+        // With a NULL for a bound, MySQL's answer depends on the type.
+        let null = matches!(low.ty, Type::Null) || matches!(high.ty, Type::Null);
+        if null || mixed || (real && low.ty.numeric() != high.ty.numeric()) {
             let types = format!("{} AND {}", low.ty.word(), high.ty.word());
             return Err(PlanError::Unsupported(format!("BETWEEN {types}")));
         }
-        let (low, low_how) = meet::meet(operand.copy(), low, "between")?;
-        let (high, high_how) = meet::meet(operand, high, "between")?;
-        let terms = vec![
-            Node::Compare { op: Comparison::GtEq, how: low_how, sides: Box::new(low) },
-            Node::Compare { op: Comparison::LtEq, how: high_how, sides: Box::new(high) },
-        ];
-        let both = Node::And(terms);
-        Ok(Typed::truth(if negated { Node::Not(Box::new(both)) } else { both }))
+        meet::check_list(&operand, &[&low, &high], "BETWEEN")?;
+        let low = Box::new(meet::meet(operand.copy(), low, "between")?);
+        let high = Box::new(meet::meet(operand, high, "between")?);
+        Ok(Typed::truth(Node::Between { low, high, negated }))
     }
 
     fn case(
@@ -281,7 +279,7 @@ impl Compiler<'_> {
             (CastType::Date, Type::Date) | (CastType::Double, Type::Real) => Ok(operand),
             (CastType::Signed, Type::Int { unsigned: false })
             | (CastType::Unsigned, Type::Int { unsigned: true } | Type::Year) => Ok(operand),
-            (CastType::Double, Type::Int { .. } | Type::Decimal) => {
+            (CastType::Double, Type::Int { .. } | Type::Decimal { .. }) => {
                 let one = Typed::constant(Value::Real(1.0), Type::Real);
                 let shown = whole.to_string();
                 Ok(arithmetic(Operation::Multiply, Numeric::Real, false, [operand, one], shown))
@@ -383,13 +381,21 @@ fn arithmetic(
     [left, right]: [Typed; 2],
     shown: String,
 ) -> Typed {
+    let (first, second) = (left.ty.scale(), right.ty.scale());
+    let scale = match op {
+        Operation::Multiply => first + second,
+        Operation::Divide => first + decimal::DIVISION_DIGITS,
+        _ => first.max(second),
+    };
+    let scale = scale.min(decimal::SCALE_MAX);
     let ty = match numeric {
-        Numeric::Decimal if op != Operation::IntegerDivide => Type::Decimal,
+        Numeric::Decimal if op != Operation::IntegerDivide => Type::Decimal { scale },
         Numeric::Int | Numeric::Decimal => Type::Int { unsigned },
         Numeric::Real => Type::Real,
     };
     let (left, right, shown) = (left.node, right.node, shown.into());
-    let node = Node::Arithmetic(Box::new(Arithmetic { op, numeric, unsigned, left, right, shown }));
+    let node =
+        Node::Arithmetic(Box::new(Arithmetic { op, numeric, unsigned, scale, left, right, shown }));
     Typed::new(node, ty)
 }
 
@@ -440,11 +446,12 @@ fn number(digits: &str) -> Result<Typed, PlanError> {
     }
     let scale = digits.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let fits = digits.bytes().filter(u8::is_ascii_digit).count() <= 65 && scale <= 30;
-    if !fits || super::decimal::compare_texts(digits.as_bytes(), b"0").is_none() {
+    if !fits || decimal::compare_texts(digits.as_bytes(), b"0").is_none() {
         return Err(too_long());
     }
     let value = Value::Decimal(Decimal::Text(digits.as_bytes().to_vec().into()));
-    Ok(Typed::constant(value, Type::Decimal))
+    let scale = u8::try_from(scale).unwrap_or(u8::MAX);
+    Ok(Typed::constant(value, Type::Decimal { scale }))
 }
 
 fn temporal(kind: Temporal, text: &str) -> Result<Typed, PlanError> {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::str::FromStr;
 
 use bigdecimal::num_bigint::{BigInt, Sign};
-use bigdecimal::{BigDecimal, ToPrimitive, Zero};
+use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, Zero};
 
 /// An exact number, as a cell has it or as a calculation left it.
 #[derive(Debug, Clone)]
@@ -102,22 +102,19 @@ impl<'a> Digits<'a> {
     }
 }
 
-/// `left / right` with as many digits as MySQL keeps inside: it counts them in groups of nine and
-/// cuts, it does not round. `None` for a division by zero.
-pub(super) fn divide(left: &BigDecimal, right: &BigDecimal) -> Option<BigDecimal> {
+/// `left / right` rounded to `scale` digits behind the point; `None` for a division by zero.
+pub(super) fn divide(left: &BigDecimal, right: &BigDecimal, scale: u8) -> Option<BigDecimal> {
     if right.is_zero() {
         return None;
     }
     let (left_digits, left_scale) = left.as_bigint_and_exponent();
     let (right_digits, right_scale) = right.as_bigint_and_exponent();
-    let groups = |digits: i64| digits.div_euclid(9) + i64::from(digits.rem_euclid(9) > 0);
-    let (left_frac, right_frac) = (groups(left_scale) * 9, groups(right_scale) * 9);
-    let more = DIVISION_DIGITS - (left_frac - left_scale + right_frac - right_scale);
-    let scale = groups(left_frac + right_frac + more.max(0)) * 9;
-    let shift = scale - left_scale + right_scale;
+    // One digit more than is kept decides how the last one is rounded; the cut ones never do.
+    let shift = i64::from(scale) + 1 - left_scale + right_scale;
     let ten = |power: i64| BigInt::from(10).pow(u32::try_from(power.max(0)).unwrap_or(0));
     let quotient = (left_digits * ten(shift)) / (right_digits * ten(-shift));
-    Some(BigDecimal::new(quotient, scale))
+    let quotient = BigDecimal::new(quotient, i64::from(scale) + 1);
+    Some(quotient.with_scale_round(i64::from(scale), RoundingMode::HalfUp))
 }
 
 /// `left % right` with the sign of `left`; `None` for a division by zero.
@@ -138,14 +135,13 @@ pub(super) fn fits(number: &BigDecimal) -> bool {
     let (digits, scale) = number.as_bigint_and_exponent();
     let count =
         if digits.sign() == Sign::NoSign { 1 } else { digits.magnitude().to_string().len() };
-    count <= PRECISION_MAX && scale <= SCALE_MAX
+    count <= PRECISION_MAX && scale <= i64::from(SCALE_MAX)
 }
 
 /// MySQL's `div_precision_increment`.
-const DIVISION_DIGITS: i64 = 4;
+pub(super) const DIVISION_DIGITS: u8 = 4;
 const PRECISION_MAX: usize = 65;
-// A quotient keeps whole groups of nine digits.
-const SCALE_MAX: i64 = 36;
+pub(super) const SCALE_MAX: u8 = 30;
 
 #[cfg(test)]
 mod tests {
@@ -174,13 +170,16 @@ mod tests {
     }
 
     #[test]
-    fn quotients_keep_groups_of_nine_digits() {
-        let check = |left: &str, right: &str, expected: &str| {
+    fn quotients_are_rounded() {
+        let check = |left: &str, right: &str, scale, expected: &str| {
             let number = |text| BigDecimal::from_str(text).unwrap();
-            assert_eq!(divide(&number(left), &number(right)).unwrap().to_string(), expected);
+            let quotient = divide(&number(left), &number(right), scale).unwrap();
+            assert_eq!(quotient.to_string(), expected);
         };
-        check("1", "3", "0.333333333");
-        check("-2", "3", "-0.666666666");
-        assert!(divide(&BigDecimal::from(1), &BigDecimal::from(0)).is_none());
+        check("1", "3", 4, "0.3333");
+        check("-2", "3", 4, "-0.6667");
+        check("5.00", "8", 6, "0.625000");
+        check("1", "0.00003", 4, "33333.3333");
+        assert!(divide(&BigDecimal::from(1), &BigDecimal::from(0), 4).is_none());
     }
 }

@@ -7,6 +7,7 @@ use super::node::{Comparison, Context, Node};
 use super::temporal::Parts;
 use super::typing::{Coercion, Numeric, Type};
 use super::value::Value;
+use crate::event::CollationId;
 use crate::event::collation::{self, Charset};
 use crate::plan::{EvalError, PlanError};
 use crate::sql::Expr;
@@ -17,6 +18,7 @@ pub(super) struct Function {
     name: Name,
     pub arguments: Vec<Node>,
     /// Of the first text.
+    collation: CollationId,
     charset: Charset,
     shown: Box<str>,
 }
@@ -210,7 +212,11 @@ fn call(name: Name, arguments: Vec<Typed>, whole: &Expr) -> Result<Typed, PlanEr
             if !fits {
                 return Err(unsupported(whole));
             }
-            let ty = if name == Name::Date { Type::Date } else { Type::Int { unsigned: false } };
+            let ty = match name {
+                Name::Date => Type::Date,
+                // MySQL has it that YEAR() alone has no sign.
+                name => Type::Int { unsigned: name == Name::Year },
+            };
             Ok(Typed::new(function(name, vec![argument.node], Coercion::NUMBER, whole)?, ty))
         }
     }
@@ -227,7 +233,8 @@ fn function(
         return Err(unsupported(whole));
     }
     let shown = whole.to_string().into();
-    Ok(Node::Function(Box::new(Function { name, arguments, charset, shown })))
+    let collation = coercion.collation;
+    Ok(Node::Function(Box::new(Function { name, arguments, collation, charset, shown })))
 }
 
 /// The arguments, of which the first is a text.
@@ -280,7 +287,7 @@ impl Function {
         }
         match first {
             Value::Null => Ok(Value::Null),
-            Value::Text(text) => Ok(self.of_text(&text, counts, rest.len())),
+            Value::Text(text) => self.of_text(&text, counts, rest.len()),
             Value::Moment(moment) => Ok(self.of_moment(moment)),
             Value::Time(time) => Ok(self.of_seconds(time.abs() / 1_000_000)),
             number => self.of_number(number),
@@ -298,13 +305,18 @@ impl Function {
         Ok(Value::Text(all.into()))
     }
 
-    fn of_text(&self, text: &[u8], [first, second]: [i64; 2], counts: usize) -> Value<'static> {
+    fn of_text(
+        &self,
+        text: &[u8],
+        [first, second]: [i64; 2],
+        counts: usize,
+    ) -> Result<Value<'static>, EvalError> {
         let part = |part: &[u8]| Value::Text(part.to_vec().into());
         let length = || i64::try_from(self.characters(text)).unwrap_or(i64::MAX);
-        match self.name {
+        Ok(match self.name {
             Name::Length => Value::Int(i64::try_from(text.len()).unwrap_or(i64::MAX)),
             Name::CharLength => Value::Int(length()),
-            Name::Lower | Name::Upper => self.cased(text),
+            Name::Lower | Name::Upper => self.cased(text)?,
             Name::Trim => part(trim(text, true, true)),
             Name::LeftTrim => part(trim(text, true, false)),
             Name::RightTrim => part(trim(text, false, true)),
@@ -320,7 +332,7 @@ impl Function {
                 part(if outside { b"" } else { self.slice(text, from, wanted) })
             }
             _ => Value::Null,
-        }
+        })
     }
 
     fn characters(&self, text: &[u8]) -> usize {
@@ -347,14 +359,13 @@ impl Function {
         text.get(place(from)..place(from.saturating_add(count.max(0)))).unwrap_or_default()
     }
 
-    fn cased(&self, text: &[u8]) -> Value<'static> {
-        let mut decoded = String::new();
-        if !self.charset.decode(text, &mut decoded) {
-            return Value::Null;
+    fn cased(&self, text: &[u8]) -> Result<Value<'static>, EvalError> {
+        let mut cased = Vec::with_capacity(text.len());
+        match self.name {
+            Name::Lower => collation::lower(self.collation, text, &mut cased)?,
+            _ => collation::upper(self.collation, text, &mut cased)?,
         }
-        let upper = self.name == Name::Upper;
-        let cased: String = decoded.chars().map(|c| case_of(c, upper)).collect();
-        self.charset.encode(&cased).map_or(Value::Null, |cased| Value::Text(cased.into()))
+        Ok(Value::Text(cased.into()))
     }
 
     fn of_moment(&self, moment: i64) -> Value<'static> {
@@ -396,21 +407,6 @@ impl Function {
             },
         };
         Ok(Value::Int(sign))
-    }
-}
-
-/// The one character of the other case; MySQL never makes two of one.
-fn case_of(character: char, upper: bool) -> char {
-    let single = |mut cased: [Option<char>; 2]| match (cased[0].take(), cased[1]) {
-        (Some(cased), None) => cased,
-        _ => character,
-    };
-    if upper {
-        let mut cased = character.to_uppercase();
-        single([cased.next(), cased.next()])
-    } else {
-        let mut cased = character.to_lowercase();
-        single([cased.next(), cased.next()])
     }
 }
 

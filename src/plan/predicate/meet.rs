@@ -83,7 +83,7 @@ pub(super) fn meet(left: Typed, right: Typed, operation: &str) -> Result<Pair, P
         return Ok((sides, How::Text(coercion.collation)));
     }
     if let Some((a, b)) = left.ty.numeric().zip(right.ty.numeric()) {
-        return numbers(left, right, a.max(b));
+        return numbers(left, right, a.max(b), operation);
     }
     if left.ty.is_temporal() || right.ty.is_temporal() {
         return temporals(left, right, operation);
@@ -122,12 +122,12 @@ pub(super) fn as_text(typed: Typed) -> Result<Typed, PlanError> {
     Ok(match (node, ty) {
         (node, ty @ (Type::Text(_) | Type::Null)) => Typed { node, ty, wide },
         (node, Type::Enum(coercion, _) | Type::Set(coercion, _)) => Typed::text(node, coercion),
-        (Node::Column { image, at, .. }, Type::Int { .. } | Type::Decimal | Type::Year)
+        (Node::Column { image, at, .. }, Type::Int { .. } | Type::Decimal { .. } | Type::Year)
         | (
             Node::Column { image, at, .. },
             Type::Date | Type::DateTime { .. } | Type::Time { .. },
         ) => Typed::new(Node::Column { image, at, reader: Reader::Text }, written),
-        (Node::Constant(Value::Decimal(Decimal::Text(text))), Type::Decimal) => {
+        (Node::Constant(Value::Decimal(Decimal::Text(text))), Type::Decimal { .. }) => {
             Typed::constant(Value::Text(text), written)
         }
         (node, Type::Int { .. }) => Typed::new(Node::IntText(Box::new(node)), written),
@@ -151,25 +151,30 @@ fn recode(node: Node, from: Coercion, to: Coercion, operation: &str) -> Result<N
     }
     match (from_set, to_set) {
         (from, to) if from == to || to == Charset::Binary => Ok(node),
-        (Charset::Utf8mb3 | Charset::Ascii, Charset::Utf8mb4) => Ok(node),
-        (Charset::Latin1, Charset::Utf8mb4) => Ok(Node::Decode(Charset::Latin1, Box::new(node))),
+        (Charset::Utf8mb3 | Charset::Ascii, to) if to.holds(from_set) => Ok(node),
+        (Charset::Latin1, Charset::Utf8mb4 | Charset::Utf8mb3) => {
+            Ok(Node::Decode(Charset::Latin1, Box::new(node)))
+        }
         // A number written as text is ASCII in every charset.
         _ if from.strength == super::typing::Strength::Number => Ok(node),
         _ => Err(mix(from, to, operation)),
     }
 }
 
-/// What arithmetic and conditions make of an expression: an ENUM is its number, a moment too.
+/// What arithmetic and conditions make of an expression: an ENUM is its number, a double to MySQL,
+/// and a moment is its digits.
 pub(super) fn number(typed: Typed) -> Result<Typed, PlanError> {
     let Typed { node, ty, wide } = typed;
-    let unsigned = Type::Int { unsigned: true };
-    let by_fsp = |fsp: u8| if fsp == 0 { Type::Int { unsigned: false } } else { Type::Decimal };
+    let by_fsp = |fsp: u8| match fsp {
+        0 => Type::Int { unsigned: false },
+        scale => Type::Decimal { scale },
+    };
     Ok(match (node, ty) {
         (Node::Column { image, at, .. }, Type::Enum(_, members)) => {
-            Typed::new(Node::Column { image, at, reader: Reader::EnumIndex(members) }, unsigned)
+            Typed::new(Node::Column { image, at, reader: Reader::EnumIndex(members) }, Type::Real)
         }
         (Node::Column { image, at, .. }, Type::Set(_, members)) => {
-            Typed::new(Node::Column { image, at, reader: Reader::SetBits(members) }, unsigned)
+            Typed::new(Node::Column { image, at, reader: Reader::SetBits(members) }, Type::Real)
         }
         (node, Type::Date) => {
             let node = Node::MomentNumber { operand: Box::new(node), date: true, fsp: 0 };
@@ -195,7 +200,7 @@ pub(super) fn arithmetic(left: &Type, right: &Type, shown: &str) -> Result<Numer
         Type::Text(coercion) if coercion.collation == crate::event::CollationId::BINARY => {
             Err(PlanError::Unsupported(format!("calculation with a binary text: {shown}")))
         }
-        Type::Text(_) => Ok(Numeric::Real),
+        Type::Text(_) | Type::Null => Ok(Numeric::Real),
         ty => ty.numeric().ok_or_else(|| {
             PlanError::Unsupported(format!("calculation with {}: {shown}", ty.word()))
         }),
@@ -203,10 +208,15 @@ pub(super) fn arithmetic(left: &Type, right: &Type, shown: &str) -> Result<Numer
     Ok(numeric(left)?.max(numeric(right)?))
 }
 
-fn numbers(left: Typed, right: Typed, numeric: Numeric) -> Result<Pair, PlanError> {
+fn numbers(
+    left: Typed,
+    right: Typed,
+    numeric: Numeric,
+    operation: &str,
+) -> Result<Pair, PlanError> {
     let (left, right) = match (&left.ty, &right.ty) {
-        (Type::Year, _) => (left, year_constant(right)?),
-        (_, Type::Year) => (year_constant(left)?, right),
+        (Type::Year, _) => (left, year_constant(right, operation)?),
+        (_, Type::Year) => (year_constant(left, operation)?, right),
         _ => (left, right),
     };
     match numeric {
@@ -217,8 +227,12 @@ fn numbers(left: Typed, right: Typed, numeric: Numeric) -> Result<Pair, PlanErro
 }
 
 /// Two digits mean a year of this age, when they are compared with a YEAR.
-fn year_constant(typed: Typed) -> Result<Typed, PlanError> {
+fn year_constant(typed: Typed, operation: &str) -> Result<Typed, PlanError> {
     match &typed.node {
+        // In a list it depends on the other members.
+        Node::Constant(Value::Int(1..=99)) if matches!(operation, "in" | "between") => {
+            Err(PlanError::Unsupported(format!("a YEAR {operation} years of two digits")))
+        }
         Node::Constant(Value::Int(year @ 1..=69)) => Ok(Typed::int(2000 + year)),
         Node::Constant(Value::Int(year @ 70..=99)) => Ok(Typed::int(1900 + year)),
         Node::Constant(Value::Int(_) | Value::UInt(_)) | Node::Column { .. } => Ok(typed),
@@ -327,6 +341,8 @@ fn beside(temporal: &Typed, other: Typed, operation: &str) -> Result<(Typed, How
             Some(Read::Value(moment)) => {
                 Ok((Typed::constant(Value::Moment(moment), Type::Date), How::Moment))
             }
+            // A list is not refused by MySQL, and its other members are judged in another way.
+            Some(Read::Incorrect) if matches!(operation, "in" | "between") => unsure(),
             Some(Read::Incorrect) => Err(PlanError::Incorrect { kind: word, value: text }),
             Some(Read::Unsure) => unsure(),
             None => match time_literal(&text) {
@@ -353,6 +369,44 @@ fn beside(temporal: &Typed, other: Typed, operation: &str) -> Result<(Typed, How
         }
         _ => unsure(&other),
     }
+}
+
+/// Refuses lists whose members do not all meet the operand in the same way: MySQL then decides by
+/// all of them together.
+pub(super) fn check_list(operand: &Typed, list: &[&Typed], word: &str) -> Result<(), PlanError> {
+    let known = || list.iter().filter(|item| !item.is_null());
+    let refuse = || {
+        let types: Vec<&str> = list.iter().map(|item| item.ty.word()).collect();
+        let types = types.join(", ");
+        Err(PlanError::Unsupported(format!("{} {word} {types}", operand.ty.word())))
+    };
+    // A column's collation may change under which one the other members are compared.
+    let strong = |item: &Typed| {
+        item.ty.coercion().filter(|coercion| coercion.strength <= super::typing::Strength::Column)
+    };
+    let differs = |own: Coercion| move |other: Coercion| other.collation != own.collation;
+    if let Some(own) = operand.ty.coercion()
+        && known().filter_map(|item| strong(item)).any(differs(own))
+    {
+        return refuse();
+    }
+    let family = |item: &Typed| match &item.ty {
+        ty if ty.coercion().is_some() => 0,
+        ty if ty.numeric().is_some() => 1,
+        _ => 2,
+    };
+    let mut families = known().map(|item| family(item));
+    let first = families.next();
+    if families.any(|other| Some(other) != first) {
+        return refuse();
+    }
+    let all_int = known().all(|item| item.ty.numeric() == Some(Numeric::Int));
+    let unsigned = operand.ty.is_unsigned() || known().any(|item| item.ty.is_unsigned());
+    let constant = known().all(|item| item.node.is_constant());
+    let null = list.iter().any(|item| item.is_null());
+    let mixed = first == Some(1) && ((unsigned && !(all_int && constant)) || (null && !all_int));
+    let moments = operand.ty.is_temporal() && first == Some(1);
+    if mixed || moments { refuse() } else { Ok(()) }
 }
 
 /// `YYYYMMDD`, and `YYYYMMDDhhmmss` where there is room for it.
@@ -388,22 +442,30 @@ pub(super) fn unite(values: Vec<Typed>, operation: &str) -> Result<(Vec<Node>, T
     if known.iter().all(|ty| matches!(ty, Type::Text(_))) {
         return unite_texts(values, operation);
     }
+    let scale = known.iter().map(|ty| ty.scale()).max().unwrap_or(0);
     let numeric: Option<Vec<Numeric>> = known.iter().map(|ty| plain_number(ty)).collect();
     let ty = match numeric.and_then(|numeric| numeric.into_iter().max()) {
         Some(Numeric::Real) => Type::Real,
-        Some(Numeric::Decimal) => Type::Decimal,
+        Some(Numeric::Decimal) => Type::Decimal { scale },
         Some(Numeric::Int) => {
-            let unsigned = known.iter().filter(|ty| ty.is_unsigned()).count();
-            match unsigned {
+            let unsigned = || values.iter().filter(|value| value.ty.is_unsigned());
+            match unsigned().count() {
                 0 => Type::Int { unsigned: false },
                 all if all == known.len() => Type::Int { unsigned: true },
-                _ => Type::Decimal,
+                _ if unsigned().all(|value| value.is_column() && !value.wide) => {
+                    Type::Int { unsigned: false }
+                }
+                _ if unsigned().all(Typed::is_column) => Type::Decimal { scale: 0 },
+                _ => return refuse(),
             }
         }
         None if known.iter().all(|ty| **ty == first) && first.is_temporal() => first,
         None => return refuse(),
     };
-    let convert = |value: Typed| if ty == Type::Decimal { exact(value.node) } else { value.node };
+    let convert = |value: Typed| match ty {
+        Type::Decimal { .. } => exact(value.node),
+        _ => value.node,
+    };
     Ok((values.into_iter().map(convert).collect(), ty.clone()))
 }
 

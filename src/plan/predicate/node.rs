@@ -47,6 +47,12 @@ pub(super) enum Node {
         how: How,
         negated: bool,
     },
+    /// The operand as each bound needs it, and the bounds: all are looked at.
+    Between {
+        low: Box<([Node; 2], How)>,
+        high: Box<([Node; 2], How)>,
+        negated: bool,
+    },
     Like {
         sides: Box<[Node; 2]>,
         collation: CollationId,
@@ -149,10 +155,7 @@ impl Node {
             Self::Changed(columns) => changed(context, columns)?,
             Self::And(terms) => connect(context, terms, false)?,
             Self::Or(terms) => connect(context, terms, true)?,
-            Self::Xor(sides) => {
-                let (left, right) = (sides[0].eval(context)?, sides[1].eval(context)?);
-                Value::truth(left.is_true().zip(right.is_true()).map(|(a, b)| a != b))
-            }
+            Self::Xor(sides) => xor(context, sides)?,
             Self::Not(operand) => {
                 Value::truth(operand.eval(context)?.is_true().map(|truth| !truth))
             }
@@ -164,16 +167,20 @@ impl Node {
                 };
                 Value::truth(Some(truth != *negated))
             }
-            Self::Compare { op, how, sides } => {
-                let (left, right) = (sides[0].eval(context)?, sides[1].eval(context)?);
-                Value::truth(op.judge(compare(*how, &left, &right)?, &left, &right))
-            }
+            Self::Compare { op, how, sides } => return judge(context, *op, *how, sides),
             Self::In { operand, list, how, negated } => {
                 let found = is_in(context, operand, list, *how)?;
                 Value::truth(found.map(|found| found != *negated))
             }
+            Self::Between { low, high, negated } => {
+                Value::truth(is_between(context, low, high)?.map(|found| found != *negated))
+            }
             Self::Like { sides, collation, escape, negated } => {
-                let (text, pattern) = (sides[0].eval(context)?, sides[1].eval(context)?);
+                let text = sides[0].eval(context)?;
+                if text.is_null() {
+                    return Ok(Value::Null);
+                }
+                let pattern = sides[1].eval(context)?;
                 let (Some(text), Some(pattern)) = (text.bytes(), pattern.bytes()) else {
                     return Ok(Value::Null);
                 };
@@ -212,6 +219,7 @@ impl Node {
             Self::Constant(_) => true,
             Self::Column { .. } | Self::Op | Self::Changed(_) => false,
             Self::And(terms) | Self::Or(terms) => terms.iter().all(Self::is_constant),
+            Self::Between { low, high, .. } => low.0.iter().chain(&high.0).all(Self::needs_no_row),
             Self::Xor(sides) | Self::Compare { sides, .. } | Self::Like { sides, .. } => {
                 sides.iter().all(Self::needs_no_row)
             }
@@ -312,6 +320,26 @@ fn connect<'a>(
     Ok(Value::truth((!null).then_some(!decisive)))
 }
 
+/// MySQL does not look at the other side of a NULL, nor at its errors; so too in a comparison.
+fn xor<'a>(context: &Context<'a>, [left, right]: &'a [Node; 2]) -> Result<Value<'a>, EvalError> {
+    let Some(left) = left.eval(context)?.is_true() else { return Ok(Value::Null) };
+    Ok(Value::truth(right.eval(context)?.is_true().map(|right| left != right)))
+}
+
+fn judge<'a>(
+    context: &Context<'a>,
+    op: Comparison,
+    how: How,
+    [left, right]: &'a [Node; 2],
+) -> Result<Value<'a>, EvalError> {
+    let left = left.eval(context)?;
+    if left.is_null() && op != Comparison::NullSafeEq {
+        return Ok(Value::Null);
+    }
+    let right = right.eval(context)?;
+    Ok(Value::truth(op.judge(compare(how, &left, &right)?, &left, &right)))
+}
+
 fn is_in<'a>(
     context: &Context<'a>,
     operand: &'a Node,
@@ -319,6 +347,9 @@ fn is_in<'a>(
     how: How,
 ) -> Result<Option<bool>, EvalError> {
     let operand = operand.eval(context)?;
+    if operand.is_null() {
+        return Ok(None);
+    }
     let mut null = false;
     for item in list {
         match compare(how, &operand, &item.eval(context)?)? {
@@ -328,6 +359,25 @@ fn is_in<'a>(
         }
     }
     Ok((!null).then_some(false))
+}
+
+fn is_between<'a>(
+    context: &Context<'a>,
+    (low, low_how): &'a ([Node; 2], How),
+    (high, high_how): &'a ([Node; 2], How),
+) -> Result<Option<bool>, EvalError> {
+    let value = low[0].eval(context)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let (low, bound) = (low[1].eval(context)?, high[1].eval(context)?);
+    let above = compare(*low_how, &value, &low)?.map(Ordering::is_ge);
+    let below = compare(*high_how, &high[0].eval(context)?, &bound)?.map(Ordering::is_le);
+    Ok(match (above, below) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    })
 }
 
 /// `None` if one side is NULL.

@@ -14,8 +14,10 @@ pub(super) enum Type {
     Int {
         unsigned: bool,
     },
-    /// Digits behind the point.
-    Decimal,
+    /// Digits behind the point, as far as they are known; a quotient is rounded to them.
+    Decimal {
+        scale: u8,
+    },
     Real,
     Text(Coercion),
     Date,
@@ -67,7 +69,7 @@ impl Type {
         let coercion = Coercion { collation, strength: Strength::Column };
         match column_type {
             ColumnType::Int { unsigned, .. } => Self::Int { unsigned: *unsigned },
-            ColumnType::Decimal { .. } => Self::Decimal,
+            ColumnType::Decimal { scale, .. } => Self::Decimal { scale: *scale },
             ColumnType::Float { .. } | ColumnType::Double { .. } => Self::Real,
             ColumnType::Bit { .. } => Self::Bit,
             ColumnType::Date => Self::Date,
@@ -100,9 +102,17 @@ impl Type {
     pub(super) const fn numeric(&self) -> Option<Numeric> {
         match self {
             Self::Null | Self::Int { .. } | Self::Year | Self::Bit => Some(Numeric::Int),
-            Self::Decimal => Some(Numeric::Decimal),
+            Self::Decimal { .. } => Some(Numeric::Decimal),
             Self::Real => Some(Numeric::Real),
             _ => None,
+        }
+    }
+
+    /// Digits behind the point of an exact number.
+    pub(super) const fn scale(&self) -> u8 {
+        match self {
+            Self::Decimal { scale } => *scale,
+            _ => 0,
         }
     }
 
@@ -123,7 +133,7 @@ impl Type {
         match self {
             Self::Null => "NULL",
             Self::Int { .. } => "an integer",
-            Self::Decimal => "a DECIMAL",
+            Self::Decimal { .. } => "a DECIMAL",
             Self::Real => "a floating-point number",
             Self::Text(_) => "a text",
             Self::Date => "a DATE",
@@ -182,8 +192,8 @@ impl Coercion {
                     _ => Err(mix(self, other, operation)),
                 }
             }
-            (Charset::Utf8mb4, right) if right != Charset::Utf8mb4 => Ok(strong),
-            (_, Charset::Utf8mb4) if equal => Ok(weak),
+            (left, right) if left.holds(right) => Ok(strong),
+            (left, right) if right.holds(left) && equal => Ok(weak),
             _ => Err(mix(self, other, operation)),
         }
     }
