@@ -113,7 +113,7 @@ async fn step(conn: &mut Conn) -> Result<(), mysql_async::Error> {
             conn.query_drop(format!("DELETE FROM corder WHERE order_id = {order}")).await
         }
         (_, _) => {
-            let sku = ["SKU-1001", "SKU-1002", "SKU-1003"][fastrand::usize(..3)];
+            let sku = ["SKU-1001", "SKU-1002"][fastrand::usize(..2)];
             let (customer, price) = (fastrand::u8(1..=5), fastrand::u32(5..200));
             conn.query_drop(format!(
                 "INSERT INTO corder (customer_id, sku, price) VALUES ({customer}, '{sku}', {price})"
