@@ -479,7 +479,8 @@ fn literal(value: Value) -> Result<Literal, SqlError> {
 
 /// Bytes of an even number of hex digits; an odd one, as `0xf` may have, counts from the right.
 fn hex(digits: &str) -> Option<Vec<u8>> {
-    let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+    let even =
+        if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
     let digits: Option<Vec<u32>> = even.chars().map(|digit| digit.to_digit(16)).collect();
     let bytes = digits?;
     bytes

@@ -127,7 +127,8 @@ impl Destination {
 
 /// Whole bytes of hex, in lower case.
 fn hex(digits: &str) -> Option<String> {
-    let whole = digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let whole =
+        digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     whole.then(|| digits.to_ascii_lowercase())
 }
 

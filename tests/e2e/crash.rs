@@ -55,7 +55,10 @@ async fn data_and_journal_agree_after_every_kill() {
     let (mut position, mut replayed) = first.expect("there was a first round");
     follow(&server, &mut position, &mut replayed, 2 * MARKS).await;
     assert_eq!(replayed, select(&mut server.connect().await).await);
-    println!("{rounds} kills, {changes} changes followed, {} positions resumed", old_positions.len());
+    println!(
+        "{rounds} kills, {changes} changes followed, {} positions resumed",
+        old_positions.len()
+    );
     assert!(changes > rounds, "the writers wrote");
 }
 
@@ -106,13 +109,15 @@ async fn write(port: u16, writer: i64, seed: u64) {
         .prefer_socket(false);
     let Ok(mut conn) = Conn::new(options).await else { return };
     loop {
-        let key = writer * 1000 + random.i64(0..40);
+        let key = (writer + 1) * 1000 + random.i64(0..40);
         let statements = match random.u8(..5) {
             0 => vec![format!("DELETE FROM commerce.corder WHERE order_id = {key}")],
             1 => vec![
                 "BEGIN".to_owned(),
                 format!("REPLACE INTO commerce.corder VALUES ({key}, 1, 'a', 1)"),
-                format!("UPDATE commerce.corder SET price = price + 1 WHERE customer_id = {writer}"),
+                format!(
+                    "UPDATE commerce.corder SET price = price + 1 WHERE customer_id = {writer}"
+                ),
                 if random.bool() { "COMMIT" } else { "ROLLBACK" }.to_owned(),
             ],
             _ => vec![format!(
@@ -130,7 +135,8 @@ async fn write(port: u16, writer: i64, seed: u64) {
 }
 
 async fn select(conn: &mut Conn) -> Table {
-    let rows: Vec<Row> = conn.query("SELECT '+', c.*, '' FROM commerce.corder c").await.expect("SELECT");
+    let rows: Vec<Row> =
+        conn.query("SELECT '+', c.*, '' FROM commerce.corder c").await.expect("SELECT");
     rows.into_iter().map(|row| split(row)).map(|(_, key, cells, _)| (key, cells)).collect()
 }
 

@@ -1,4 +1,6 @@
 //! The program as its users meet it: started as a process, spoken to by real clients.
 
+mod crash;
 mod lifecycle;
 mod page;
+mod resume;

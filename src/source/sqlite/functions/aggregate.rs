@@ -18,7 +18,12 @@ pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_aggregate_function("my_avg", 1, flags, Exact { average: true })?;
     connection.create_aggregate_function("my_fsum", 1, flags, Sum)?;
     connection.create_aggregate_function("my_min", 2, flags, Extreme(std::cmp::Ordering::Less))?;
-    connection.create_aggregate_function("my_max", 2, flags, Extreme(std::cmp::Ordering::Greater))?;
+    connection.create_aggregate_function(
+        "my_max",
+        2,
+        flags,
+        Extreme(std::cmp::Ordering::Greater),
+    )?;
     connection.create_aggregate_function("my_any_value", 1, flags, First)?;
     connection.create_aggregate_function("my_bit_and", 1, flags, Bits('&'))?;
     connection.create_aggregate_function("my_bit_or", 1, flags, Bits('|'))?;
@@ -41,7 +46,9 @@ fn text(value: ValueRef<'_>) -> String {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => form::double(number),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
     }
 }
 
@@ -122,7 +129,8 @@ impl Aggregate<Option<(Stored, Stored)>, Stored> for Extreme {
         best: &mut Option<(Stored, Stored)>,
     ) -> rusqlite::Result<()> {
         let key = owned(context.get_raw(1));
-        if key != Stored::Null && best.as_ref().is_none_or(|(have, _)| compare(&key, have) == self.0)
+        if key != Stored::Null
+            && best.as_ref().is_none_or(|(have, _)| compare(&key, have) == self.0)
         {
             *best = Some((key, owned(context.get_raw(0))));
         }
@@ -153,7 +161,11 @@ impl Aggregate<Option<Stored>, Stored> for First {
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, first: Option<Option<Stored>>) -> rusqlite::Result<Stored> {
+    fn finalize(
+        &self,
+        _: &mut Context<'_>,
+        first: Option<Option<Stored>>,
+    ) -> rusqlite::Result<Stored> {
         Ok(first.flatten().unwrap_or(Stored::Null))
     }
 }

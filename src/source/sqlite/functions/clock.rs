@@ -3,8 +3,8 @@
 use rusqlite::types::{Value as Stored, ValueRef};
 
 use super::call::{Call, Definition, NULL, int, pure, session, text};
-use super::time::{self, Moment, SECOND};
 use super::decimal;
+use super::time::{self, Moment, SECOND};
 use crate::sql::sqlite::Fault;
 
 /// The functions of this file.
@@ -60,8 +60,18 @@ pub const LIST: &[Definition] = &[
 const DAYS: [&str; 7] =
     ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 fn now(call: &Call<'_, '_>) -> Result<Stored, Fault> {
@@ -369,7 +379,9 @@ fn name(call: &Call<'_, '_>, names: &[&str], of: fn(&Moment) -> i64) -> Result<S
     match moment(call, 0) {
         Some(moment) if !moment.has_zero() => {
             let at = usize::try_from(of(&moment)).ok();
-            Ok(at.and_then(|at| names.get(at)).map_or(Stored::Null, |n| Stored::Text((*n).to_owned())))
+            Ok(at
+                .and_then(|at| names.get(at))
+                .map_or(Stored::Null, |n| Stored::Text((*n).to_owned())))
         }
         _ => NULL,
     }

@@ -53,7 +53,8 @@ fn wide(digits: &[u8], scale: u8, negative: bool) -> String {
 
 /// A number of a column's scale in stored form.
 pub fn stored(number: &BigDecimal, precision: u8, scale: u8) -> Stored {
-    let (digits, _) = number.with_scale_round(i64::from(scale), RoundingMode::HalfUp).into_bigint_and_exponent();
+    let (digits, _) =
+        number.with_scale_round(i64::from(scale), RoundingMode::HalfUp).into_bigint_and_exponent();
     if precision <= INTEGER_DIGITS_MAX
         && let Some(small) = digits.to_i64()
     {
@@ -162,8 +163,17 @@ mod tests {
     #[test]
     fn orders_by_key_and_by_stored_form() {
         let texts = [
-            "-12345678901234567890.5", "-100", "-9.99", "-0.01", "0", "0.001", "0.01", "9", "10.5",
-            "100", "12345678901234567890.5",
+            "-12345678901234567890.5",
+            "-100",
+            "-9.99",
+            "-0.01",
+            "0",
+            "0.001",
+            "0.01",
+            "9",
+            "10.5",
+            "100",
+            "12345678901234567890.5",
         ];
         let numbers: Vec<BigDecimal> = texts.iter().map(|text| parse(text).unwrap()).collect();
         for pair in numbers.windows(2) {

@@ -137,7 +137,9 @@ fn object(call: &Call<'_, '_>) -> Result<Stored, Fault> {
     let mut members = Vec::new();
     for at in (0..call.len()).step_by(2) {
         if call.is_null(at) {
-            return Err(Fault::Denied("JSON documents may not contain NULL member names.".to_owned()));
+            return Err(Fault::Denied(
+                "JSON documents may not contain NULL member names.".to_owned(),
+            ));
         }
         json::set(&mut members, call.text(at), given(call, at + 1));
     }

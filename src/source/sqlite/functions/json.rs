@@ -353,7 +353,8 @@ pub fn path(text: &str) -> Result<Vec<Step>, usize> {
                 Step::AnyItem
             } else if let Some(back) = inside.strip_prefix("last") {
                 let back = back.trim();
-                let number = if back.is_empty() { "0" } else { back.strip_prefix('-').ok_or(at)?.trim() };
+                let number =
+                    if back.is_empty() { "0" } else { back.strip_prefix('-').ok_or(at)?.trim() };
                 Step::Last(number.parse().map_err(|_| at)?)
             } else {
                 Step::Item(inside.parse().map_err(|_| at)?)
@@ -586,7 +587,10 @@ mod tests {
             show(r#"{"bb":1,"a":[1,2.50,1e2],"a":{"x":null,"é":"\u00e9\n"}}"#).as_deref(),
             Ok(r#"{"a": {"x": null, "é": "é\n"}, "bb": 1}"#)
         );
-        assert_eq!(show("[1.0, 1e2, -0, 12345678901234567890]").as_deref(), Ok("[1.0, 100.0, 0, 12345678901234567890]"));
+        assert_eq!(
+            show("[1.0, 1e2, -0, 12345678901234567890]").as_deref(),
+            Ok("[1.0, 100.0, 0, 12345678901234567890]")
+        );
         assert!(show("{a:1}").is_err());
         assert!(show("[1,]").is_err());
         assert!(show("01").is_err());
@@ -595,7 +599,9 @@ mod tests {
     #[test]
     fn follows_paths() {
         let json = read(r#"{"a": [1, {"b c": 2}], "d": 3}"#);
-        let find = |text: &str| json.find(&path(text).unwrap()).iter().map(|j| j.to_string()).collect::<Vec<_>>();
+        let find = |text: &str| {
+            json.find(&path(text).unwrap()).iter().map(|j| j.to_string()).collect::<Vec<_>>()
+        };
         assert_eq!(find("$.a[1].\"b c\""), ["2"]);
         assert_eq!(find("$.a[last].*"), ["2"]);
         assert_eq!(find("$.d[0]"), ["3"]);

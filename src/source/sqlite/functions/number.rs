@@ -90,7 +90,9 @@ fn exact(call: &Call<'_, '_>, at: usize) -> (BigDecimal, Leftover) {
             (decimal::parse(&decimal::shown(value, scale)).unwrap_or_default(), Leftover::Nothing)
         }
         (Some(b'D' | b'p'), _) => (time::as_number(&call.text(at)), Leftover::Nothing),
-        (Some(b't'), ValueRef::Integer(micros)) => (time::time_as_number(micros), Leftover::Nothing),
+        (Some(b't'), ValueRef::Integer(micros)) => {
+            (time::time_as_number(micros), Leftover::Nothing)
+        }
         (_, ValueRef::Integer(number)) => (number.into(), Leftover::Nothing),
         (_, ValueRef::Real(number)) => {
             (decimal::parse(&form::double(number)).unwrap_or_default(), Leftover::Nothing)
@@ -114,7 +116,9 @@ fn complain(call: &Call<'_, '_>, leftover: Leftover, kind: &'static str) -> Resu
 
 fn num(call: &Call<'_, '_>) -> Result<Stored, Fault> {
     let code = call.text(1);
-    if matches!(code.as_bytes().first(), Some(b's' | b'x')) && !matches!(call.raw(0), ValueRef::Integer(_)) {
+    if matches!(code.as_bytes().first(), Some(b's' | b'x'))
+        && !matches!(call.raw(0), ValueRef::Integer(_))
+    {
         let (number, leftover) = decimal::leading_double(&call.text(0));
         complain(call, leftover, "DOUBLE")?;
         return real(number);
@@ -138,10 +142,9 @@ fn dec(call: &Call<'_, '_>) -> Result<Stored, Fault> {
 
 fn whole(call: &Call<'_, '_>) -> Result<Stored, Fault> {
     if let ValueRef::Real(number) = call.raw(0) {
-        return Ok(big_number(decimal::of_double_rounded(number).clamp(
-            i128::from(i64::MIN),
-            i128::from(u64::MAX),
-        )));
+        return Ok(big_number(
+            decimal::of_double_rounded(number).clamp(i128::from(i64::MIN), i128::from(u64::MAX)),
+        ));
     }
     let (number, leftover) = exact(call, 0);
     complain(call, leftover, "INTEGER")?;
@@ -160,7 +163,8 @@ fn cast_number(call: &Call<'_, '_>) -> Result<i128, Fault> {
         let digits = trimmed.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
         let number = trimmed.get(..sign + digits).unwrap_or_default();
         if sign + digits < trimmed.len() || digits == 0 {
-            call.session().complain(Fault::TruncatedValue { kind: "INTEGER", value: value.clone() })?;
+            call.session()
+                .complain(Fault::TruncatedValue { kind: "INTEGER", value: value.clone() })?;
         }
         return Ok(number.parse().unwrap_or(0));
     }
@@ -340,7 +344,9 @@ fn round(call: &Call<'_, '_>) -> Result<Stored, Fault> {
                 "abs" => number.abs(),
                 "ceil" => number.ceil(),
                 "floor" => number.floor(),
-                "round" if (number * power).is_finite() => (number * power).round_ties_even() / power,
+                "round" if (number * power).is_finite() => {
+                    (number * power).round_ties_even() / power
+                }
                 _ if (number * power).is_finite() => (number * power).trunc() / power,
                 _ => number,
             })

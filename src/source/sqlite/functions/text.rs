@@ -5,9 +5,9 @@ use rusqlite::types::{Value as Stored, ValueRef};
 use sha1::Digest as _;
 
 use super::call::{Call, Definition, NULL, int, nulls, owned, pure, session, text};
-use crate::event::collation::{self, Charset};
-use crate::event::CollationId;
 use super::{decimal, form, time};
+use crate::event::CollationId;
+use crate::event::collation::{self, Charset};
 use crate::sql::sqlite::Fault;
 
 /// The functions of this file.
@@ -258,8 +258,7 @@ fn locate(
     let want = sort_key(id, needle.as_bytes())?;
     for at in start..=hay.len().saturating_sub(width) {
         let part: String = hay.iter().skip(at).take(width).collect();
-        let same =
-            if bytewise { part == needle } else { sort_key(id, part.as_bytes())? == want };
+        let same = if bytewise { part == needle } else { sort_key(id, part.as_bytes())? == want };
         if same {
             return int(length(at + 1));
         }

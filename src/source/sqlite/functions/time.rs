@@ -154,8 +154,7 @@ pub fn show_time(micros: i64, fsp: u8) -> String {
     let sign = if micros < 0 { "-" } else { "" };
     let all = micros.unsigned_abs();
     let (seconds, fraction) = (all / 1_000_000, all % 1_000_000);
-    let clock =
-        format!("{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let clock = format!("{sign}{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     if fsp == 0 {
         return clock;
     }
@@ -250,15 +249,14 @@ fn parse_packed(digits: &str, rest: &str) -> Option<(Moment, bool)> {
     };
     let part = |at: usize| after.get(at..at + 2).and_then(|two| two.parse::<i64>().ok());
     let (month, day) = (part(0)?, part(2)?);
-    let (hour, minute, second) =
-        (part(4).unwrap_or(0), part(6).unwrap_or(0), part(8).unwrap_or(0));
+    let (hour, minute, second) = (part(4).unwrap_or(0), part(6).unwrap_or(0), part(8).unwrap_or(0));
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
     let fraction = rest.strip_prefix('.');
     let clean = fraction.is_none_or(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    let micros = ((hour * 60 + minute) * 60 + second) * SECOND
-        + fraction_micros(fraction.filter(|_| clean));
+    let micros =
+        ((hour * 60 + minute) * 60 + second) * SECOND + fraction_micros(fraction.filter(|_| clean));
     Some((Moment { year, month, day, micros }, !clean))
 }
 
@@ -359,7 +357,8 @@ mod tests {
     use super::*;
 
     fn show(text: &str) -> Option<String> {
-        parse_datetime(text).map(|(m, left)| format!("{}{}", m.show(6), if left { " +" } else { "" }))
+        parse_datetime(text)
+            .map(|(m, left)| format!("{}{}", m.show(6), if left { " +" } else { "" }))
     }
 
     #[test]

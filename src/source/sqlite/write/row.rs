@@ -35,7 +35,9 @@ impl Run<'_> {
     pub(super) fn default(&self, definition: &ColumnDefinition) -> Result<Stored, Fault> {
         match &definition.default {
             Default::Null => Ok(Stored::Null),
-            Default::Literal(text) if matches!(definition.column.column_type, ColumnType::Bit { .. }) => {
+            Default::Literal(text)
+                if matches!(definition.column.column_type, ColumnType::Bit { .. }) =>
+            {
                 Ok(text.parse().map_or(Stored::Null, cell::unsigned))
             }
             Default::Literal(text) => {
