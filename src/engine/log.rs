@@ -119,7 +119,8 @@ impl Log {
     /// Empties the log; what comes next follows `position`.
     pub fn reset(&self, position: GtidSet) {
         let mut ring = self.ring();
-        let front = ring.front + ring.parts.len() as u64;
+        // One further than the end: who has read all of the old log is lagged in the new one, too.
+        let front = ring.front + ring.parts.len() as u64 + 1;
         let timestamp = ring.timestamp;
         *ring = Ring {
             front,
@@ -134,6 +135,10 @@ impl Log {
     /// From here on rows of the tables of `scope` are in the log.
     pub fn open_segment(&self, scope: Scope) {
         let mut ring = self.ring();
+        // Reading again after a broken connection changes nothing.
+        if ring.segments.back().is_some_and(|segment| segment.scope == scope) {
+            return;
+        }
         let segment = Segment {
             index: ring.front + ring.parts.len() as u64,
             before: ring.last.clone(),

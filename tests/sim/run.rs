@@ -117,7 +117,7 @@ pub fn play(seed: u64, logging: Log) -> Played {
         let mut random = fastrand::Rng::with_seed(seed);
         let world = Rc::new(RefCell::new(world(&mut random, logging)));
         let (clients, engines) = clients(&mut random, &world);
-        let writer = tokio::task::spawn_local(write(Rc::clone(&world), engines, random));
+        let writer = tokio::task::spawn_local(write(Rc::clone(&world), engines.clone(), random));
         let run = |client: Client| tokio::task::spawn_local(client.run());
         let clients: Vec<_> = clients.into_iter().map(run).collect();
         let mut outcome = Ok(());
@@ -126,7 +126,7 @@ pub fn play(seed: u64, logging: Log) -> Played {
             outcome = outcome.and(match result {
                 Ok(Ok(result)) => result,
                 Ok(Err(panic)) => Err(format!("a client broke down: {panic}")),
-                Err(_) => Err("a client did not finish".to_owned()),
+                Err(_) => Err(format!("a client did not finish: {}", stuck(&engines))),
             });
         }
         let written = tokio::time::timeout(PATIENCE, writer).await;
@@ -138,6 +138,12 @@ pub fn play(seed: u64, logging: Log) -> Played {
         let (log, counts) = (std::mem::take(&mut world.log), world.counts.clone());
         Played { outcome, log, counts }
     })
+}
+
+/// How the streams are that do not go on.
+fn stuck(engines: &Engines) -> String {
+    let streams = engines.iter().map(|(engine, _)| (engine.usage(), engine.streams()));
+    format!("{:?}", streams.collect::<Vec<_>>())
 }
 
 fn world(random: &mut fastrand::Rng, logging: Log) -> World {
