@@ -81,6 +81,12 @@ async fn tables_are_shown_as_they_are() {
     assert_eq!(code(&raw.query("show columns from nowhere").await), 1146);
     assert_eq!(code(&raw.query("show tables from nowhere").await), 1049);
     assert_eq!(code(&raw.query("insert into product values ('SKU-1001', '', 1)").await), 1062);
+    let ignored = raw.query("insert ignore into product values ('SKU-1001', '', 1)").await;
+    assert!(matches!(ignored, Answer::Ok { affected: 0, .. }), "{ignored:?}");
+    let warnings = texts(&raw.query("show warnings").await);
+    assert!(warnings[0].starts_with("Warning 1062 Duplicate entry"), "{warnings:?}");
+    assert_eq!(texts(&raw.query("show count(*) warnings").await), ["1"]);
+    assert_eq!(texts(&raw.query("show count(*) errors").await), ["0"]);
     assert_eq!(texts(&raw.query("select @@version_comment limit 1").await), ["vstreamd"]);
     assert!(is_ok(&raw.query("set @a = 5, sql_mode = concat(@@sql_mode, ',ANSI')").await));
     assert_eq!(texts(&raw.query("select @a + 1, database()").await), ["6 commerce"]);

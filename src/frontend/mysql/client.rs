@@ -141,7 +141,7 @@ impl Client {
             let token = self.seat.begin_statement(statement);
             if let Err(failure) = self.statement(link, statement, &token, more).await? {
                 self.encoding(false).failure(link, &failure);
-                self.session.note(Some(failure));
+                self.session.note_failure(&failure);
                 return Ok(());
             }
         }
@@ -166,7 +166,7 @@ impl Client {
             )
         );
         if !asks_for_diagnostics {
-            self.session.note(None);
+            self.session.note(Vec::new());
         }
         match self.session.decide(statement) {
             Ok(reply) => self.reply(link, reply, token, more).await,
@@ -293,6 +293,7 @@ impl Client {
                     warnings: ok.warnings,
                     info: ok.info,
                 };
+                self.note_warnings();
                 self.encoding(more).ok(link, &done);
                 Ok(Ok(()))
             }
@@ -300,7 +301,8 @@ impl Client {
                 let ending = self.rows(link, &mut *rows, limit, token, more).await?;
                 drop(rows);
                 if ending.is_ok() {
-                    self.encoding(more).end(link);
+                    let warnings = self.note_warnings();
+                    Encoding { warnings, ..self.encoding(more) }.end(link);
                 }
                 Ok(ending)
             }
@@ -446,6 +448,14 @@ impl Client {
             Err(failure) => self.encoding(false).failure(link, &failure),
         }
         Ok(())
+    }
+
+    /// Keeps what the backend's statement left to SHOW WARNINGS; says how many.
+    fn note_warnings(&mut self) -> u16 {
+        let left = self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default();
+        let count = u16::try_from(left.len()).unwrap_or(u16::MAX);
+        self.session.note(left);
+        count
     }
 
     async fn open_backend(&mut self) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
 use crate::sql;
 use crate::sql::set::{Access, Assignment, Isolation, SetValue};
 use crate::sql::show::{List, Show};
-use crate::sql::sqlite::Value;
+use crate::sql::sqlite::{Value, Warning};
 use crate::sql::target::Destination;
 use crate::sql::vstream::{Item, Vstream};
 use crate::sql::{Command, CommandKind, Statement, Target};
@@ -97,7 +97,8 @@ pub struct Session {
     keyspaces: Arc<[Keyspace]>,
     target: Option<Target>,
     variables: Variables,
-    last_failure: Option<Failure>,
+    /// What SHOW WARNINGS shows.
+    diagnostics: Vec<Warning>,
 }
 
 impl Session {
@@ -110,7 +111,7 @@ impl Session {
             keyspaces,
             target: None,
             variables: Variables::default(),
-            last_failure: None,
+            diagnostics: Vec::new(),
         }
     }
 
@@ -137,12 +138,18 @@ impl Session {
     /// Forgets everything but the login, as COM_RESET_CONNECTION does; the keyspace stays.
     pub fn reset(&mut self) {
         self.variables = Variables::default();
-        self.last_failure = None;
+        self.diagnostics.clear();
     }
 
-    /// Keeps what SHOW WARNINGS shows after a statement.
-    pub fn note(&mut self, failure: Option<Failure>) {
-        self.last_failure = failure;
+    /// Keeps what a statement leaves to SHOW WARNINGS.
+    pub fn note(&mut self, diagnostics: Vec<Warning>) {
+        self.diagnostics = diagnostics;
+    }
+
+    /// Keeps the error of a statement for SHOW WARNINGS.
+    pub fn note_failure(&mut self, failure: &Failure) {
+        let (code, message) = (failure.code, failure.text.clone());
+        self.diagnostics = vec![Warning { level: show::ERROR, code, message }];
     }
 
     /// What a statement means.
@@ -309,12 +316,10 @@ impl Session {
             }
             Show::List { list: List::VitessTarget, .. } => show::target(self.target.as_ref()),
             Show::Variables { filter, .. } => show::variables(&self.variables, filter.as_ref())?,
-            Show::Diagnostics { errors: _, offset, limit } => {
-                show::diagnostics(self.last_failure.as_ref(), offset, limit)
+            Show::Diagnostics { errors, offset, limit } => {
+                show::diagnostics(&self.diagnostics, errors, offset, limit)
             }
-            Show::DiagnosticsCount { .. } => {
-                show::count("@@session.warning_count", self.last_failure.is_some())
-            }
+            Show::DiagnosticsCount { errors } => show::count(&self.diagnostics, errors),
             Show::Grants(None) => show::grants(&self.user),
             Show::Tables { .. }
             | Show::Columns { .. }
@@ -393,8 +398,10 @@ impl sql::sqlite::Variables for Session {
             }
             "connection_id" | "pseudo_thread_id" => Some(Value::Int(i64::from(self.id.0))),
             "user" => text(&format!("{}@{}", self.user, self.host)),
-            "warning_count" | "error_count" => {
-                Some(Value::Int(i64::from(self.last_failure.is_some())))
+            "warning_count" => i64::try_from(self.diagnostics.len()).ok().map(Value::Int),
+            "error_count" => {
+                let errors = self.diagnostics.iter().filter(|left| left.level == show::ERROR);
+                i64::try_from(errors.count()).ok().map(Value::Int)
             }
             name => self.variables.system(name).ok(),
         }

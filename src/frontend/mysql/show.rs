@@ -12,6 +12,7 @@ use crate::event::ShardName;
 use crate::sql::Target;
 use crate::sql::expr::{BinaryOp, Expr, UnaryOp};
 use crate::sql::show::Filter;
+use crate::sql::sqlite::Warning;
 
 /// SHOW DATABASES and SHOW KEYSPACES.
 pub fn databases<'a>(
@@ -56,22 +57,24 @@ pub fn status(entries: &[(&str, u64)], filter: Option<&Filter>) -> Result<Table,
 }
 
 /// SHOW WARNINGS and SHOW ERRORS.
-pub fn diagnostics(failure: Option<&Failure>, offset: u64, limit: Option<u64>) -> Table {
+pub fn diagnostics(left: &[Warning], errors: bool, offset: u64, limit: Option<u64>) -> Table {
     let mut table = Table::of_texts(&[("Level", 7), ("Code", 4), ("Message", 512)]);
-    let row = |failure: &Failure| {
-        vec![Some("Error".to_owned()), Some(failure.code.to_string()), Some(failure.text.clone())]
+    let row = |left: &Warning| {
+        vec![Some(left.level.to_owned()), Some(left.code.to_string()), Some(left.message.clone())]
     };
-    table.rows = failure.map(row).into_iter().collect();
-    if offset > 0 || limit == Some(0) {
-        table.rows.clear();
-    }
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let shown = left.iter().filter(|left| !errors || left.level == ERROR);
+    let page = shown.skip(count(offset)).take(limit.map_or(usize::MAX, count));
+    table.rows = page.map(row).collect();
     table
 }
 
 /// SHOW COUNT(*) WARNINGS and SHOW COUNT(*) ERRORS.
-pub fn count(name: &str, any: bool) -> Table {
+pub fn count(left: &[Warning], errors: bool) -> Table {
+    let name = if errors { "@@session.error_count" } else { "@@session.warning_count" };
     let mut table = Table::of_texts(&[(name, 21)]);
-    table.rows = vec![vec![Some(u8::from(any).to_string())]];
+    let count = left.iter().filter(|left| !errors || left.level == ERROR).count();
+    table.rows = vec![vec![Some(count.to_string())]];
     table
 }
 
@@ -318,6 +321,8 @@ fn refused(expr: &Expr) -> Failure {
         .with(format!("this version of vstreamd doesn't yet support '{expr}' in SHOW"))
 }
 
+/// The level of what made a statement fail.
+pub const ERROR: &str = "Error";
 /// Characters of a statement in SHOW PROCESSLIST without FULL.
 const INFO_CHARACTERS: usize = 100;
 
