@@ -8,6 +8,7 @@
 
 mod client;
 mod run;
+mod sqlite;
 mod state;
 mod world;
 
@@ -15,10 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vstreamd::telemetry;
 
+use crate::harness::rounds;
 use run::Log;
-
-/// Seeds that a plain test run plays; CI plays as many.
-const SEEDS: u64 = 10_000;
 
 #[test]
 fn every_seed_keeps_its_promises() {
@@ -29,7 +28,7 @@ fn every_seed_keeps_its_promises() {
         return;
     }
     let first = number("SIM_FIRST").unwrap_or(0);
-    let end = first + number("SIM_SEEDS").unwrap_or(SEEDS);
+    let end = first + number("SIM_SEEDS").unwrap_or(rounds(1_000, 10_000, 300_000) as u64);
     let next = AtomicU64::new(first);
     let play = || {
         let mut failures = Vec::new();
