@@ -4,11 +4,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
-
 use super::serve::Signals;
-use super::tail::{Printer, connect};
+use super::tail::{Client, Printer};
 use super::{CliError, DemoArgs};
 use crate::app::{App, AppError};
 use crate::config::{Config, DEFAULT_MYSQL_LISTEN, Overrides};
@@ -72,53 +69,43 @@ fn introduction(address: SocketAddr) -> String {
 
 /// Prints every change of the orders.
 async fn watch(address: SocketAddr) -> Result<(), CliError> {
-    let failed = |source| CliError::Client { context: "watch commerce.corder".to_owned(), source };
-    let mut conn = connect(&address.to_string(), "root", None).await?;
-    conn.query_drop("SET WORKLOAD=OLAP").await.map_err(failed)?;
-    let mut changes =
-        conn.query_iter("VSTREAM *, _pos FROM commerce.corder").await.map_err(failed)?;
-    let mut printer = Printer::new(false);
-    while let Some(row) = changes.next().await.map_err(failed)? {
-        printer.print(row)?;
-    }
-    Ok(())
+    let mut client = Client::connect(&address.to_string(), "root", None).await?;
+    let statement = "VSTREAM *, _pos FROM commerce.corder";
+    client.follow(statement, &mut Printer::new(false)).await
 }
 
-/// Orders, changes its mind, cancels: about one statement per `every`.
+/// Orders, changes its mind, cancels: one statement per `every`.
 async fn shop(address: SocketAddr, every: Duration) -> Result<(), CliError> {
-    let failed = |source| CliError::Client { context: "write to commerce".to_owned(), source };
-    let mut conn = connect(&address.to_string(), "root", None).await?;
-    conn.query_drop("USE commerce").await.map_err(failed)?;
+    let mut client = Client::connect(&address.to_string(), "root", None).await?;
+    client.execute("USE commerce").await?;
     loop {
         tokio::time::sleep(every).await;
-        step(&mut conn).await.map_err(failed)?;
+        let open = client.numbers("SELECT order_id FROM corder ORDER BY order_id").await?;
+        client.execute(&next_step(&open)).await?;
     }
 }
 
-/// One statement of the workload; few enough orders stay open to be read on one screen.
-async fn step(conn: &mut Conn) -> Result<(), mysql_async::Error> {
-    let open: Vec<u64> = conn.query("SELECT order_id FROM corder ORDER BY order_id").await?;
+/// The next statement of the workload; few enough orders stay open to be read on one screen.
+fn next_step(open: &[u64]) -> String {
     let oldest = open.first().copied();
     match (fastrand::u8(..4), oldest) {
         (0, Some(order)) if open.len() > 2 => {
-            conn.query_drop(format!("DELETE FROM corder WHERE order_id = {order}")).await
+            format!("DELETE FROM corder WHERE order_id = {order}")
         }
         (1 | 2, Some(_)) => {
             let order = open.get(fastrand::usize(..open.len())).copied().unwrap_or_default();
             let price = fastrand::u32(5..200);
-            conn.query_drop(format!("UPDATE corder SET price = {price} WHERE order_id = {order}"))
-                .await
+            format!("UPDATE corder SET price = {price} WHERE order_id = {order}")
         }
         (_, Some(order)) if open.len() >= OPEN_ORDERS_MAX => {
-            conn.query_drop(format!("DELETE FROM corder WHERE order_id = {order}")).await
+            format!("DELETE FROM corder WHERE order_id = {order}")
         }
         (_, _) => {
             let sku = ["SKU-1001", "SKU-1002"][fastrand::usize(..2)];
             let (customer, price) = (fastrand::u8(1..=5), fastrand::u32(5..200));
-            conn.query_drop(format!(
+            format!(
                 "INSERT INTO corder (customer_id, sku, price) VALUES ({customer}, '{sku}', {price})"
-            ))
-            .await
+            )
         }
     }
 }

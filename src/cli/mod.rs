@@ -137,7 +137,7 @@ pub enum CliError {
         context: String,
         /// What the server or the network said.
         #[source]
-        source: mysql_async::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file or the terminal.
     #[error("{context}")]

@@ -13,10 +13,10 @@ use super::{CliError, TailArgs};
 
 pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
     let statement = statement(&args)?;
-    let mut conn = connect(&args.server, &args.user, password(&args)?).await?;
+    let mut client = Client::connect(&args.server, &args.user, password(&args)?).await?;
     let mut printer = Printer::new(args.json);
     let ended = tokio::select! {
-        ended = follow(&mut conn, &statement, &mut printer) => ended,
+        ended = client.follow(&statement, &mut printer) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     if let Some(position) = &printer.position {
@@ -29,26 +29,59 @@ pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
     }
 }
 
-/// Connects as a client that reads one endless result.
-pub(super) async fn connect(
-    server: &str,
-    user: &str,
-    password: Option<String>,
-) -> Result<Conn, CliError> {
-    let address: std::net::SocketAddr = server
-        .parse()
-        .map_err(|_| CliError::Argument(format!("{server:?} is not an address; write IP:PORT")))?;
-    let options = OptsBuilder::default()
-        .ip_or_hostname(address.ip().to_string())
-        .tcp_port(address.port())
-        .user(Some(user))
-        .pass(password)
-        .prefer_socket(false)
-        .max_allowed_packet(Some(1 << 30))
-        .wait_timeout(Some(28_800));
-    Conn::new(options)
-        .await
-        .map_err(|source| CliError::Client { context: format!("connect to {server}"), source })
+/// A connection to a vstreamd, as any MySQL client has it.
+pub(super) struct Client(Conn);
+
+impl Client {
+    pub(super) async fn connect(
+        server: &str,
+        user: &str,
+        password: Option<String>,
+    ) -> Result<Self, CliError> {
+        let address: std::net::SocketAddr = server.parse().map_err(|_| {
+            CliError::Argument(format!("{server:?} is not an address; write IP:PORT"))
+        })?;
+        let options = OptsBuilder::default()
+            .ip_or_hostname(address.ip().to_string())
+            .tcp_port(address.port())
+            .user(Some(user))
+            .pass(password)
+            .prefer_socket(false)
+            // Given here, the client need not ask the server for them.
+            .max_allowed_packet(Some(1 << 30))
+            .wait_timeout(Some(28_800));
+        Conn::new(options).await.map(Self).map_err(failed(&format!("connect to {server}")))
+    }
+
+    /// Runs a statement that has no rows.
+    pub(super) async fn execute(&mut self, statement: &str) -> Result<(), CliError> {
+        self.0.query_drop(statement).await.map_err(failed("run a statement"))
+    }
+
+    /// The numbers in the one column that a query gives.
+    pub(super) async fn numbers(&mut self, query: &str) -> Result<Vec<u64>, CliError> {
+        self.0.query(query).await.map_err(failed("run a query"))
+    }
+
+    /// Prints what a VSTREAM whose last column is `_pos` gives, to its end.
+    pub(super) async fn follow(
+        &mut self,
+        statement: &str,
+        printer: &mut Printer,
+    ) -> Result<(), CliError> {
+        self.execute("SET WORKLOAD='OLAP'").await?;
+        let context = "follow the table";
+        let mut result = self.0.query_iter(statement).await.map_err(failed(context))?;
+        while let Some(row) = result.next().await.map_err(failed(context))? {
+            printer.print(row)?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(context: &str) -> impl FnOnce(mysql_async::Error) -> CliError {
+    let context = context.to_owned();
+    move |source| CliError::Client { context, source: Box::new(source) }
 }
 
 /// The statement that the arguments ask for; `_pos` comes along so that the end can be resumed.
@@ -87,16 +120,6 @@ fn password(args: &TailArgs) -> Result<Option<String>, CliError> {
     args.password_file.as_deref().map(read).transpose()
 }
 
-async fn follow(conn: &mut Conn, statement: &str, printer: &mut Printer) -> Result<(), CliError> {
-    let failed = |source| CliError::Client { context: "follow the table".to_owned(), source };
-    conn.query_drop("SET WORKLOAD='OLAP'").await.map_err(failed)?;
-    let mut result = conn.query_iter(statement).await.map_err(failed)?;
-    while let Some(row) = result.next().await.map_err(failed)? {
-        printer.print(row)?;
-    }
-    Ok(())
-}
-
 /// Writes changes to stdout.
 #[derive(Debug)]
 pub(super) struct Printer {
@@ -113,7 +136,7 @@ impl Printer {
     }
 
     /// Prints one row whose first column is `op` and whose last is `_pos`.
-    pub(super) fn print(&mut self, row: Row) -> Result<(), CliError> {
+    fn print(&mut self, row: Row) -> Result<(), CliError> {
         let columns = row.columns();
         let mut names: Vec<_> = columns.iter().map(|column| column.name_str()).collect();
         let mut values = row.unwrap();

@@ -517,9 +517,9 @@ impl ShardStream {
                 }
                 Some(Duration::ZERO)
             }
-            error if error.is_transient() || matches!(error, SourceError::Future { .. }) => {
-                self.retry.failed()
-            }
+            // Another tablet may have executed what this one has not.
+            SourceError::Future { .. } if self.tails.len() > 1 => self.retry.failed(),
+            error if error.is_transient() => self.retry.failed(),
             _ => None,
         };
         let Some(mut delay) = delay else { return Err(self.give_up(error)) };

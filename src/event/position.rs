@@ -74,8 +74,8 @@ pub struct TableLastPk {
 /// Why a text is no position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PositionError {
-    /// It looked like a GTID set.
-    #[error(transparent)]
+    /// It looked like nothing else, and is no GTID set either.
+    #[error("{0}; or a _pos token, 'current' for now, '' for a copy")]
     Gtid(#[from] GtidError),
     /// It looked like a `_pos` token.
     #[error(transparent)]

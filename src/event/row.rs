@@ -197,6 +197,9 @@ struct Images {
     after: Option<Range<usize>>,
 }
 
+/// Writes one image, cell by cell.
+pub type WriteImage<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
+
 /// One ROW event: changes of one table, from one statement, in one buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowsEvent {
@@ -253,12 +256,8 @@ impl RowsEvent {
     }
 
     /// Appends a change whose images are written by the given functions, each one cell per column.
-    pub fn push(
-        &mut self,
-        before: Option<&mut dyn FnMut(&mut Vec<u8>)>,
-        after: Option<&mut dyn FnMut(&mut Vec<u8>)>,
-    ) {
-        let mut write = |image: Option<&mut dyn FnMut(&mut Vec<u8>)>| {
+    pub fn push(&mut self, before: Option<WriteImage<'_>>, after: Option<WriteImage<'_>>) {
+        let mut write = |image: Option<WriteImage<'_>>| {
             image.map(|write| {
                 let start = self.buffer.len();
                 write(&mut self.buffer);

@@ -162,6 +162,7 @@ fn bind(item: &Item, schema: &TableSchema) -> Result<(Projected, Column), PlanEr
         found.ok_or_else(|| PlanError::NoColumn {
             column: name.to_owned(),
             table: schema.name.table.to_string(),
+            clause: "field list",
         })
     };
     let renamed = |column: &Column, alias: &Option<String>| match alias {

@@ -52,6 +52,8 @@ pub enum PlanError {
         column: String,
         /// Where it is not.
         table: String,
+        /// The part of the statement that names it, in MySQL's words.
+        clause: &'static str,
     },
     /// The SELECT of a rule names another table than its match.
     #[error(

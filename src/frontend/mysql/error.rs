@@ -132,8 +132,8 @@ pub fn of_stream(error: &StreamError) -> Failure {
 /// A rule that does not fit its table.
 fn of_plan(error: &PlanError) -> Failure {
     let code = match error {
-        PlanError::NoColumn { column, .. } => {
-            return UNKNOWN_COLUMN.with(format!("Unknown column '{column}' in 'field list'"));
+        PlanError::NoColumn { column, clause, .. } => {
+            return UNKNOWN_COLUMN.with(format!("Unknown column '{column}' in '{clause}'"));
         }
         PlanError::Constant(error) => return of_eval(error),
         PlanError::NoFunction(_) => NO_FUNCTION,

@@ -311,6 +311,9 @@ const TWINS: &[(&str, &str)] = &[
     ("tx_read_only", "transaction_read_only"),
 ];
 
+/// A TIMESTAMP is read and shown as UTC: another zone is refused rather than ignored.
+const TIME_ZONES: &[&str] = &["SYSTEM", "+00:00", "UTC"];
+
 const ISOLATIONS: &[&str] =
     &["READ-UNCOMMITTED", "READ-COMMITTED", "REPEATABLE-READ", "SERIALIZABLE"];
 
@@ -405,7 +408,7 @@ const DEFINITIONS: &[Definition] = &[
     Definition("sql_select_limit", Kind::Count, "18446744073709551615"),
     Definition("sql_warnings", Kind::Switch, OFF),
     Definition("system_time_zone", Kind::FixedText, "UTC"),
-    Definition("time_zone", Kind::Text, "SYSTEM"),
+    Definition("time_zone", Kind::Word(TIME_ZONES), "SYSTEM"),
     Definition("transaction_isolation", Kind::Word(ISOLATIONS), "REPEATABLE-READ"),
     Definition("transaction_mode", Kind::Word(&["SINGLE", "MULTI", "TWOPC"]), "MULTI"),
     Definition("transaction_read_only", Kind::Switch, OFF),
@@ -459,6 +462,8 @@ mod tests {
         check("sql_select_limit", text("10"), Err(1232));
         check("sql_mode", text("ansi,no_zero_date,"), Ok(text("ANSI,NO_ZERO_DATE")));
         check("sql_mode", text("nonsense"), Err(1231));
+        check("time_zone", text("utc"), Ok(text("UTC")));
+        check("time_zone", text("+05:00"), Err(1231));
         check("character_set_results", Value::Null, Ok(Value::Null));
         check("character_set_results", text("latin9"), Err(1115));
         check("collation_connection", text("utf8mb4_bin"), Ok(text("utf8mb4_bin")));

@@ -106,6 +106,7 @@ impl Compiler<'_> {
         let found = found.ok_or_else(|| PlanError::NoColumn {
             column: name.to_owned(),
             table: self.schema.name.table.to_string(),
+            clause: "where clause",
         })?;
         self.columns = self.columns.max(found.0 + 1);
         Ok(found)

@@ -399,7 +399,7 @@ impl Function {
         let sign = match number {
             Value::Int(int) => int.signum(),
             Value::UInt(int) => i64::from(int > 0),
-            Value::Real(real) if real == 0.0 => 0,
+            Value::Real(0.0) => 0,
             Value::Real(real) => real.signum() as i64,
             other => match other.decimal().and_then(|decimal| decimal.to_real()) {
                 Some(0.0) | None => 0,

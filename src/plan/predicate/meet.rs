@@ -412,8 +412,8 @@ pub(super) fn check_list(operand: &Typed, list: &[&Typed], word: &str) -> Result
 /// `YYYYMMDD`, and `YYYYMMDDhhmmss` where there is room for it.
 fn int_moment(int: i64, has_room: bool) -> Option<i64> {
     let (date, time) = match int {
-        1000_01_01..=9999_12_31 => (int, 0),
-        1000_01_01_00_00_00..=9999_12_31_23_59_59 if has_room => (int / 1_000_000, int % 1_000_000),
+        10_000_101..=99_991_231 => (int, 0),
+        10_000_101_000_000..=99_991_231_235_959 if has_room => (int / 1_000_000, int % 1_000_000),
         _ => return None,
     };
     let parts = Parts {

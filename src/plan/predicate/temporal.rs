@@ -195,8 +195,8 @@ fn delimited(text: &str) -> Option<Parts> {
         let (time, fraction) = time.split_once('.').map_or((time, None), |(t, f)| (t, Some(f)));
         let fields: Vec<&str> = time.split(':').collect();
         let (hour, minute, second) = match fields.as_slice() {
-            &[hour, minute] if fraction.is_none() => (hour, minute, "0"),
-            &[hour, minute, second] => (hour, minute, second),
+            [hour, minute] if fraction.is_none() => (*hour, *minute, "0"),
+            [hour, minute, second] => (*hour, *minute, *second),
             _ => return None,
         };
         if hour.len() > 2 || minute.len() > 2 || second.len() > 2 {
