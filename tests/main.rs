@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod e2e;
+mod dialect;
 mod grammar;
 mod harness;
 mod predicates;

@@ -1,0 +1,240 @@
+-- Tables and their columns.
+-- case basic
+CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20));
+INSERT INTO t VALUES (1, 'a'), (2, 'b');
+SELECT * FROM t ORDER BY id;
+-- case if not exists
+CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY, v INT);
+CREATE TABLE t (id INT);
+INSERT INTO t VALUES (1);
+SELECT * FROM t;
+-- case auto increment
+CREATE TABLE users (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  email VARCHAR(255) NOT NULL,
+  created_at TIMESTAMP NULL DEFAULT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY uq_email (email)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+INSERT INTO users (email) VALUES ('a@x.com'), ('b@x.com');
+INSERT INTO users (email) VALUES ('a@x.com');
+INSERT INTO users (email) VALUES ('c@x.com');
+SELECT id, email, created_at FROM users ORDER BY id;
+-- case auto increment explicit
+CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT);
+INSERT INTO t (v) VALUES (1);
+INSERT INTO t VALUES (10, 2);
+INSERT INTO t VALUES (NULL, 3);
+INSERT INTO t VALUES (0, 4);
+INSERT INTO t (v) VALUES (5);
+SELECT LAST_INSERT_ID();
+SELECT * FROM t ORDER BY id;
+-- case auto increment start
+CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT) AUTO_INCREMENT=100;
+INSERT INTO t (v) VALUES (1), (2);
+SELECT * FROM t ORDER BY id;
+-- case auto increment rolled back
+CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT);
+BEGIN;
+INSERT INTO t (v) VALUES (1), (2);
+ROLLBACK;
+INSERT INTO t (v) VALUES (3);
+SELECT * FROM t;
+-- case defaults
+CREATE TABLE t (id INT PRIMARY KEY, a INT DEFAULT 5, b VARCHAR(10) DEFAULT 'x', c DECIMAL(8,2) NOT NULL DEFAULT '1.5', d DATE DEFAULT '2024-01-31', e ENUM('p','q') DEFAULT 'q', f BOOL DEFAULT TRUE, g DOUBLE DEFAULT 2.5, h BIT(4) DEFAULT b'101');
+INSERT INTO t (id) VALUES (1);
+INSERT INTO t (id, a, b) VALUES (2, NULL, DEFAULT);
+SELECT id, a, b, c, d, e, f, g, h+0 FROM t ORDER BY id;
+-- case default expression
+CREATE TABLE t (id INT PRIMARY KEY, a INT DEFAULT (1 + 2), b VARCHAR(20) DEFAULT (CONCAT('x', 'y')), c JSON DEFAULT (JSON_ARRAY()));
+INSERT INTO t (id) VALUES (1);
+SELECT id, a, b FROM t;
+-- case current timestamp
+CREATE TABLE t (id INT PRIMARY KEY, a DATETIME DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, b TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3));
+INSERT INTO t (id) VALUES (1);
+SELECT id, a IS NOT NULL, b >= '2020-01-01', LENGTH(b) FROM t;
+-- case on update
+CREATE TABLE t (id INT PRIMARY KEY, v INT, a DATETIME DEFAULT '2000-01-01 00:00:00' ON UPDATE CURRENT_TIMESTAMP);
+INSERT INTO t (id, v) VALUES (1, 1), (2, 2);
+UPDATE t SET v = 9 WHERE id = 1;
+UPDATE t SET v = 2 WHERE id = 2;
+SELECT id, v, a > '2020-01-01' FROM t ORDER BY id;
+-- case no default
+CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL);
+INSERT INTO t (id) VALUES (1);
+INSERT INTO t VALUES (1, NULL);
+INSERT INTO t VALUES (1, DEFAULT);
+SELECT * FROM t;
+-- case invalid defaults
+CREATE TABLE a (v INT DEFAULT 'abc');
+CREATE TABLE b (v INT NOT NULL DEFAULT NULL);
+CREATE TABLE c (v ENUM('a') DEFAULT 'b');
+CREATE TABLE d (v VARCHAR(2) DEFAULT 'abc');
+CREATE TABLE e (v DATE DEFAULT '2024-13-01');
+CREATE TABLE f (v TINYINT DEFAULT 300);
+SELECT 1;
+-- case blob default
+CREATE TABLE a (v TEXT DEFAULT 'x');
+SELECT 1;
+-- case duplicate column
+CREATE TABLE t (a INT, A INT);
+CREATE TABLE t (a INT);
+SELECT * FROM t;
+-- case two primary keys
+CREATE TABLE t (a INT PRIMARY KEY, b INT, PRIMARY KEY (b));
+SELECT 1;
+-- case key column missing
+CREATE TABLE t (a INT, PRIMARY KEY (b));
+CREATE TABLE t (a INT, KEY k (a), KEY k (a));
+CREATE TABLE t (a TEXT, KEY (a));
+CREATE TABLE t (a TEXT, KEY (a(10)));
+SELECT * FROM t;
+-- case wrong auto
+CREATE TABLE t (a INT AUTO_INCREMENT);
+CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY, b INT AUTO_INCREMENT, KEY (b));
+CREATE TABLE t (a INT AUTO_INCREMENT, KEY (a));
+INSERT INTO t VALUES ();
+SELECT * FROM t;
+-- case too long
+CREATE TABLE t (a VARCHAR(70000));
+CREATE TABLE t (a CHAR(256));
+CREATE TABLE t (a DECIMAL(70,2));
+CREATE TABLE t (a DECIMAL(10,40));
+CREATE TABLE t (a DECIMAL(5,10));
+CREATE TABLE t (a DATETIME(7));
+SELECT 1;
+-- case like
+CREATE TABLE a (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(10) DEFAULT 'z', UNIQUE (v));
+INSERT INTO a VALUES (5, 'q');
+CREATE TABLE b LIKE a;
+INSERT INTO b () VALUES ();
+INSERT INTO b (v) VALUES ('z');
+SELECT * FROM b;
+-- case as select
+CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(10), d DECIMAL(6,2));
+INSERT INTO a VALUES (1, 'x', 1.5), (2, 'y', 2);
+CREATE TABLE b AS SELECT id, v, d FROM a WHERE id > 1;
+SELECT * FROM b;
+INSERT INTO b SELECT * FROM b;
+SELECT * FROM b;
+-- case as select expressions
+CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(10));
+INSERT INTO a VALUES (1, 'x'), (2, 'y');
+CREATE TABLE b SELECT id + 1 AS n, CONCAT(v, '!') AS s, COUNT(*) AS c FROM a GROUP BY id, v;
+SELECT * FROM b ORDER BY n;
+-- case as select with key
+CREATE TABLE a (id INT PRIMARY KEY, v INT);
+INSERT INTO a VALUES (1, 10), (2, 20);
+CREATE TABLE b (PRIMARY KEY (id)) AS SELECT id, v FROM a;
+INSERT INTO b VALUES (1, 1);
+SELECT * FROM b ORDER BY id;
+-- case comments and options
+CREATE TABLE `order` (`key` INT NOT NULL COMMENT 'the key', `select` VARCHAR(10) COLLATE utf8mb4_bin COMMENT 'it''s', PRIMARY KEY (`key`) USING BTREE) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT CHARACTER SET utf8mb4 ROW_FORMAT=DYNAMIC COMMENT='orders';
+INSERT INTO `order` VALUES (1, 'a');
+SELECT `key`, `select` FROM `order` WHERE `select` = 'A';
+SELECT `key`, `select` FROM `order` WHERE `select` = 'a';
+-- case generated
+CREATE TABLE t (a INT, b INT, s INT GENERATED ALWAYS AS (a + b) STORED, v VARCHAR(20) AS (CONCAT(a, '-', b)) VIRTUAL);
+INSERT INTO t (a, b) VALUES (1, 2);
+INSERT INTO t (a, b, s) VALUES (1, 2, DEFAULT);
+INSERT INTO t (a, b, s) VALUES (1, 2, 5);
+UPDATE t SET a = 10 LIMIT 1;
+SELECT a, b, s, v FROM t ORDER BY a;
+-- case generated unique
+CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(10), l VARCHAR(10) AS (LOWER(b)) STORED UNIQUE);
+INSERT INTO t (a, b) VALUES (1, 'X');
+INSERT INTO t (a, b) VALUES (2, 'x');
+UPDATE t SET b = 'Y';
+SELECT * FROM t;
+-- case check
+CREATE TABLE t (a INT CHECK (a > 0), b INT, CONSTRAINT b_big CHECK (b > 10 OR b IS NULL));
+INSERT INTO t VALUES (1, 11);
+INSERT INTO t VALUES (0, 11);
+INSERT INTO t VALUES (1, 5);
+INSERT INTO t VALUES (NULL, NULL);
+UPDATE t SET a = -1 WHERE a = 1;
+SELECT * FROM t ORDER BY a;
+-- case drop
+CREATE TABLE a (id INT);
+CREATE TABLE b (id INT);
+DROP TABLE a, b;
+DROP TABLE a;
+DROP TABLE IF EXISTS a, b;
+SELECT * FROM a;
+-- case truncate
+CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT);
+INSERT INTO t (v) VALUES (1), (2), (3);
+TRUNCATE TABLE t;
+INSERT INTO t (v) VALUES (9);
+SELECT * FROM t;
+TRUNCATE nope;
+-- case rename
+CREATE TABLE a (id INT);
+INSERT INTO a VALUES (1);
+RENAME TABLE a TO b;
+SELECT * FROM b;
+SELECT * FROM a;
+ALTER TABLE b RENAME TO c;
+SELECT * FROM c;
+RENAME TABLE x TO y;
+-- case unknown things
+SELECT * FROM nope;
+INSERT INTO nope VALUES (1);
+CREATE TABLE t (id INT);
+SELECT x FROM t;
+INSERT INTO t (x) VALUES (1);
+INSERT INTO t VALUES (1, 2);
+INSERT INTO t (id, id) VALUES (1, 2);
+UPDATE t SET x = 1;
+DELETE FROM t WHERE x = 1;
+SELECT nofunc(1);
+SELEC 1;
+SELECT * FROM t;
+-- case create select one
+CREATE TABLE t (id SERIAL, v NUMERIC(5,1), n INTEGER(11), m MEDIUMINT UNSIGNED, r REAL);
+INSERT INTO t (v, n, m, r) VALUES (1.25, 3, 4, 0.1);
+SELECT * FROM t;
+-- case index
+CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(10));
+INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'y');
+CREATE INDEX ia ON t (a);
+CREATE UNIQUE INDEX ub ON t (b);
+CREATE UNIQUE INDEX ua ON t (a);
+CREATE INDEX ia ON t (a);
+INSERT INTO t VALUES (3, 3, 'X');
+DROP INDEX ub ON t;
+INSERT INTO t VALUES (3, 3, 'X');
+DROP INDEX nope ON t;
+SELECT * FROM t ORDER BY id;
+-- case view
+CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10));
+INSERT INTO t VALUES (1, 'a'), (2, 'b');
+CREATE VIEW big AS SELECT id, v FROM t WHERE id > 1;
+SELECT * FROM big;
+INSERT INTO t VALUES (3, 'c');
+SELECT v FROM big ORDER BY id DESC;
+CREATE OR REPLACE VIEW big (n) AS SELECT COUNT(*) FROM t;
+SELECT n FROM big;
+DROP VIEW big;
+SELECT * FROM big;
+DROP VIEW IF EXISTS big;
+-- case database
+CREATE DATABASE IF NOT EXISTS commerce;
+CREATE DATABASE commerce;
+SELECT DATABASE();
+-- case composite key
+CREATE TABLE t (a INT, b VARCHAR(5), c INT, PRIMARY KEY (a, b), KEY (c));
+INSERT INTO t VALUES (1, 'x', 1), (1, 'y', 2), (2, 'x', 3);
+INSERT INTO t VALUES (1, 'X', 9);
+SELECT * FROM t ORDER BY a, b;
+-- case primary key implies not null
+CREATE TABLE t (a INT, b INT, PRIMARY KEY (a));
+INSERT INTO t VALUES (NULL, 1);
+INSERT INTO t (b) VALUES (1);
+SELECT COUNT(*) FROM t;
+-- case qualified names
+CREATE TABLE commerce.t (id INT);
+INSERT INTO commerce.t VALUES (1);
+SELECT commerce.t.id, t.id FROM commerce.t;
+SELECT * FROM nodb.t;
