@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
+use vstreamd::event::CollationId;
+use vstreamd::event::collation::{self, Charset};
 use vstreamd::event::row::split_cell;
 use vstreamd::source::sqlite::{Store, StoreConfig};
 use vstreamd::source::{Backend, BackendReply, BackendSession, Variables};
@@ -62,7 +64,11 @@ fn cases(path: &Path) -> Vec<Case> {
             statement.clear();
         }
     }
-    assert!(statement.is_empty(), "{}: a statement without its semicolon: {statement}", path.display());
+    assert!(
+        statement.is_empty(),
+        "{}: a statement without its semicolon: {statement}",
+        path.display()
+    );
     cases
 }
 
@@ -217,7 +223,11 @@ async fn on_store(case: &Case) -> Outcomes {
     outcomes
 }
 
-async fn one(session: &mut Box<dyn BackendSession>, statement: &str, settings: &Settings) -> String {
+async fn one(
+    session: &mut Box<dyn BackendSession>,
+    statement: &str,
+    settings: &Settings,
+) -> String {
     let error = |error: vstreamd::source::BackendError| match error.code {
         1235 => format!("refused {}", error.message),
         1105 => format!("error 1105 {}", error.message),
@@ -237,8 +247,10 @@ async fn one(session: &mut Box<dyn BackendSession>, statement: &str, settings: &
                         for encoded in block.rows() {
                             let mut rest = encoded;
                             let mut cells = Vec::new();
+                            let mut columns = rows.columns().iter();
                             while let Some((cell, more)) = split_cell(rest) {
-                                cells.push(cell.map(<[u8]>::to_vec));
+                                let collation = columns.next().unwrap().column.collation;
+                                cells.push(cell.map(|bytes| utf8(collation, bytes)));
                                 rest = more;
                             }
                             found.push(cells);
@@ -248,6 +260,17 @@ async fn one(session: &mut Box<dyn BackendSession>, statement: &str, settings: &
             }
             print_rows(&names, &found)
         }
+    }
+}
+
+/// A cell as a client with utf8mb4 sees it.
+fn utf8(collation: CollationId, bytes: &[u8]) -> Vec<u8> {
+    let mut text = String::new();
+    match collation::charset(collation) {
+        Some(charset) if charset != Charset::Binary && charset.decode(bytes, &mut text) => {
+            text.into_bytes()
+        }
+        _ => bytes.to_vec(),
     }
 }
 

@@ -83,6 +83,11 @@ struct Run<'a> {
     met: u64,
     first_id: u64,
     info: Option<Info>,
+    /// An INSERT of one row: NULL for NOT NULL is an error in any mode.
+    single: bool,
+    /// The first number that the counter gave, and the one of the row at work.
+    counted_from: Option<u64>,
+    counted: Option<u64>,
 }
 
 /// Which numbers the client is shown.
@@ -108,6 +113,9 @@ impl<'a> Run<'a> {
             met: 0,
             first_id: 0,
             info: None,
+            single: false,
+            counted_from: None,
+            counted: None,
         }
     }
 

@@ -133,6 +133,10 @@ impl Statement<'_> {
         if draft.name != old.name && self.tables.table(&draft.name.table).is_some() {
             return Err(Fault::TableExists(draft.name.table.to_string()));
         }
+        if draft.name != old.name {
+            super::statement::refuse_parent(self, &old.name.table)?;
+        }
+        refuse_renamed_parent_columns(self, &old, &draft)?;
         let new = draft.finish(self)?;
         let fill = new
             .columns
@@ -477,8 +481,10 @@ impl Altering {
             column.attributes.default = None;
             column.attributes.default_now = false;
             column.attributes.default_expression = None;
+            column.attributes.no_default = true;
             return Ok(());
         }
+        column.attributes.no_default = false;
         input.expect_word("SET")?;
         if !input.peek_word("DEFAULT") {
             return Err(input.here());
@@ -489,6 +495,29 @@ impl Altering {
         column.attributes.default_expression = None;
         column.read_default(input)
     }
+}
+
+/// A column that a foreign key of another table refers to keeps its name.
+fn refuse_renamed_parent_columns(
+    statement: &Statement<'_>,
+    old: &Table,
+    draft: &Draft,
+) -> Result<(), Fault> {
+    for child in statement.tables.names() {
+        let Some(child) = statement.tables.table(&child) else { continue };
+        for foreign in child.foreign_keys.iter().filter(|f| f.parent == *old.name.table) {
+            let kept = |name: &String| {
+                draft.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+            };
+            if child.name != old.name && !foreign.parent_columns.iter().all(kept) {
+                return Err(Fault::ColumnInForeignKey {
+                    column: foreign.parent_columns.join(", "),
+                    constraint: foreign.name.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn same(have: Option<&str>, name: &str) -> bool {

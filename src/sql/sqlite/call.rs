@@ -394,12 +394,26 @@ impl Reader<'_, '_> {
         let mut sql = Vec::new();
         for (position, value) in values.iter().enumerate() {
             last = kinds.next().unwrap_or(last);
-            sql.push(argument(last, value, name, position + 1)?);
+            let bytes = value.is_string() && !value.is_text() && last == 't';
+            let cuts = matches!(name, "LEFT" | "RIGHT" | "MID" | "SUBSTR" | "SUBSTRING");
+            sql.push(match (bytes, name) {
+                (false, _) => argument(last, value, name, position + 1)?,
+                (true, _) if cuts => value.sql.clone(),
+                (true, "CHAR_LENGTH" | "CHARACTER_LENGTH" | "ASCII") => value.sql.clone(),
+                (true, _) => return Err(Fault::Unsupported(format!("{name} of bytes"))),
+            });
         }
         if gives.contains('c') {
             sql.push(meet(&all, name)?.0.0.to_string());
         }
         let sql = format!("my_{}({})", name.to_ascii_lowercase(), sql.join(", "));
+        let cuts = matches!(name, "LEFT" | "RIGHT" | "MID" | "SUBSTR" | "SUBSTRING");
+        if let Some(first) =
+            values.first().filter(|first| cuts && first.is_string() && !first.is_text())
+        {
+            let value = Typed { column_type: varchar(length(first)), ..Typed::bytes(sql) };
+            return Ok(value.over(&all));
+        }
         let value = match gives.chars().next() {
             Some('T') => text_like(sql, &all, name)?,
             Some('L') => {
@@ -580,13 +594,12 @@ impl Reader<'_, '_> {
             }
             ("UNIX_TIMESTAMP", []) => Typed::unsigned("my_unix_now()"),
             ("UNIX_TIMESTAMP", [value]) => {
-                let fsp = value.scale().min(6);
+                let fsp = text_fsp(value);
                 let sql = format!("my_unix_timestamp({}, {fsp})", value.as_datetime(6));
-                if fsp == 0 && !value.is_string() {
+                if fsp == 0 {
                     Typed::int(format!("CAST({sql} AS INTEGER)"))
                 } else {
-                    let scale = if value.is_string() { 6 } else { fsp };
-                    let sql = format!("my_unix_timestamp({}, {scale})", value.as_datetime(6));
+                    let scale = fsp;
                     Typed::new(
                         sql,
                         ColumnType::Decimal { precision: 12 + scale, scale, unsigned: false },
@@ -1008,7 +1021,7 @@ const SIMPLE: &[(&str, &str, &str)] = &[
     ("PERIOD_DIFF", "ii", "I"),
     ("INET_ATON", "t", "U"),
     ("INET_NTOA", "i", "A"),
-    ("JSON_EXTRACT", "jtt*", "J"),
+    ("JSON_EXTRACT", "jt*", "J"),
     ("JSON_UNQUOTE", "v", "L"),
     ("JSON_QUOTE", "t", "L"),
     ("JSON_OBJECT", "tv+", "J"),

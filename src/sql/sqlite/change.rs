@@ -43,6 +43,7 @@ impl Statement<'_> {
             conflict = Conflict::Update(self.on_duplicate(input, &table, &columns, alias)?);
         }
         input.end()?;
+        refuse_generated(&table, &columns, &rows)?;
         Ok(Dml::Insert(Insert { table, columns, rows, conflict, ignore, from_select }))
     }
 
@@ -207,6 +208,9 @@ impl Statement<'_> {
             }
             let expr = input.checked(Parser::parse_expr)?;
             let value = reader.read(&expr)?;
+            if let Some(definition) = table.columns.get(column).filter(|c| c.generated.is_some()) {
+                return Err(generated(table, &definition.column.name));
+            }
             let value_type = value.value_type();
             Ok(Set { column, value: Some((value.sql, value_type)) })
         })
@@ -337,6 +341,22 @@ impl Statement<'_> {
         input.end()?;
         Ok(sql)
     }
+}
+
+/// Generated columns take no value but DEFAULT.
+fn refuse_generated(table: &Table, columns: &[usize], rows: &[InsertRows]) -> Result<(), Fault> {
+    for (at, column) in columns.iter().enumerate() {
+        let Some(definition) = table.columns.get(*column) else { continue };
+        let given = rows.iter().any(|row| matches!(row.types.get(at), Some(Some(_))));
+        if definition.generated.is_some() && given {
+            return Err(generated(table, &definition.column.name));
+        }
+    }
+    Ok(())
+}
+
+fn generated(table: &Table, column: &str) -> Fault {
+    Fault::GeneratedValue { column: column.to_owned(), table: table.name.table.to_string() }
 }
 
 /// `AS new` or `AS new(a, b)` behind VALUES.

@@ -56,6 +56,8 @@ pub struct Attributes {
     pub checks: Vec<(Option<String>, Expr, String, bool)>,
     /// REFERENCES.
     pub references: Option<ForeignText>,
+    /// ALTER ... DROP DEFAULT: not even NULL.
+    pub no_default: bool,
 }
 
 impl ColumnText {
@@ -78,6 +80,7 @@ impl ColumnText {
         let mut read = Self::read(&mut input, name)?;
         input.end()?;
         read.collation = Some(column.collation);
+        read.attributes.no_default = definition.default == Default::None;
         Ok(read)
     }
 
@@ -502,14 +505,16 @@ impl ColumnText {
             Some(Some(_)) if long => Err(Fault::BlobDefault(self.name.clone())),
             Some(None) if !nullable => Err(invalid()),
             Some(Some(text)) => {
-                if super::literal::fits(&self.column_type, text) {
-                    Ok(Default::Literal(text.clone()))
-                } else {
-                    Err(invalid())
+                if !super::literal::fits(&self.column_type, text) {
+                    return Err(invalid());
                 }
+                let stored = super::literal::stored(&self.column_type, self.text, text);
+                stored.map(Default::Literal).ok_or_else(|| {
+                    Fault::Unsupported(format!("the default '{text}' of '{}'", self.name))
+                })
             }
             Some(None) => Ok(Default::Null),
-            None if nullable => Ok(Default::Null),
+            None if nullable && !attributes.no_default => Ok(Default::Null),
             None => Ok(Default::None),
         }
     }

@@ -403,7 +403,10 @@ impl Draft {
                 definition.default = Default::Null;
             }
             if let Some((expr, written)) = &text.attributes.default_expression {
-                let value = reader("default value expression").read(expr)?;
+                // A default is computed before there is a row.
+                let alone = Scope::default();
+                let clause = "default value expression";
+                let value = Reader { statement, scope: &alone, clause }.read(expr)?;
                 definition.default = Default::Expression {
                     text: written.clone(),
                     value: value.value_type(),

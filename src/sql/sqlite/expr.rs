@@ -282,7 +282,8 @@ impl Reader<'_, '_> {
         let class = compare_class(a, b, operator)?;
         let (left, right) = keys(a, b, class);
         let nullable = operator != "IS" && (a.nullable || b.nullable);
-        Ok(Typed { nullable, ..Typed::int(format!("({left} {operator} {right})")) }.over(&[a, b]))
+        let sql = format!("({left} {operator} {right})");
+        Ok(Typed { nullable, truth: true, ..Typed::int(sql) }.over(&[a, b]))
     }
 
     /// `+ - * / % DIV`.
@@ -500,6 +501,30 @@ impl Reader<'_, '_> {
     }
 
     fn cast(&self, expr: &Expr, data_type: &DataType) -> Result<Typed, Fault> {
+        if *data_type == DataType::Binary(None) {
+            // `BINARY a = b` reads as `BINARY (a = b)`, but means `(BINARY a) = b`.
+            match expr {
+                Expr::BinaryOp { left, op, right } => {
+                    let left = Expr::Cast {
+                        kind: CastKind::Cast,
+                        expr: left.clone(),
+                        data_type: DataType::Binary(None),
+                        format: None,
+                    };
+                    return self.binary(&left, op, right);
+                }
+                Expr::Like { .. }
+                | Expr::Between { .. }
+                | Expr::InList { .. }
+                | Expr::InSubquery { .. }
+                | Expr::RLike { .. }
+                | Expr::IsNull(_)
+                | Expr::IsNotNull(_) => {
+                    return Err(Fault::Unsupported("BINARY without parentheses".to_owned()));
+                }
+                _ => {}
+            }
+        }
         let value = self.read(expr)?;
         let sql = |function: &str| format!("{function}({}, {})", value.sql, value.code());
         let cast = match data_type {
@@ -692,7 +717,8 @@ fn literal(value: &Value) -> Result<Typed, Fault> {
                 return Err(Fault::Syntax { near: digits, line: 1 });
             }
             let value = Typed::bytes(format!("X'{digits}'"));
-            Ok(Typed { column_type: varchar(digits.len() / 2), nullable: false, ..value })
+            let column_type = varchar(digits.len() / 2);
+            Ok(Typed { column_type, nullable: false, literal: Literal::Other, ..value })
         }
         Value::SingleQuotedByteStringLiteral(bits) => {
             let number = u64::from_str_radix(bits, 2)
@@ -700,9 +726,10 @@ fn literal(value: &Value) -> Result<Typed, Fault> {
             let width = bits.len().div_ceil(8).max(1);
             let bytes = number.to_be_bytes();
             let value = Typed::bytes(hex(bytes.get(8 - width.min(8)..).unwrap_or(&bytes)));
-            Ok(Typed { nullable: false, column_type: varchar(width), ..value })
+            let column_type = varchar(width);
+            Ok(Typed { nullable: false, column_type, literal: Literal::Other, ..value })
         }
-        Value::Boolean(truth) => Ok(whole(i128::from(*truth))),
+        Value::Boolean(truth) => Ok(Typed { truth: true, ..whole(i128::from(*truth)) }),
         Value::Null => Ok(Typed::null()),
         other => Err(Fault::Unsupported(format!("the literal {other}"))),
     }

@@ -384,6 +384,17 @@ pub enum Fault {
         /// The parent.
         table: String,
     },
+    /// 6125
+    #[error(
+        "Failed to add the foreign key constraint. Missing unique key for constraint \
+         '{constraint}' in the referenced table '{table}'"
+    )]
+    NoParentKey {
+        /// The constraint.
+        constraint: String,
+        /// The parent.
+        table: String,
+    },
     /// 1824
     #[error("Failed to open the referenced table '{0}'")]
     NoParentTable(String),
@@ -572,6 +583,7 @@ impl Fault {
             Self::TruncateParent(_) => 1701,
             Self::NoParentIndex { .. } => 1822,
             Self::NoParentTable(_) => 1824,
+            Self::NoParentKey { .. } => 6125,
             Self::DuplicateForeignKey(_) => 1826,
             Self::ColumnInForeignKey { .. } => 1828,
             Self::GeneratedValue { .. } => 3105,

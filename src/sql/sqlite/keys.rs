@@ -119,8 +119,16 @@ pub fn check_foreign(
             return Err(Fault::CannotAddForeignKey);
         }
     }
-    let keyed = parent.indexes.iter().any(|index| starts_with(index, &parent_columns));
-    if keyed { Ok(()) } else { Err(missing()) }
+    let keyed = parent.indexes.iter().any(|index| {
+        index.unique
+            && index.parts.len() == parent_columns.len()
+            && starts_with(index, &parent_columns)
+    });
+    if keyed {
+        Ok(())
+    } else {
+        Err(Fault::NoParentKey { constraint: foreign.name.clone(), table: foreign.parent.clone() })
+    }
 }
 
 fn is_sized(column_type: &ColumnType) -> bool {

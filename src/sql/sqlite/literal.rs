@@ -49,6 +49,49 @@ pub fn fits(column_type: &ColumnType, text: &str) -> bool {
     }
 }
 
+/// The text of the stored value of a literal that fits; `None` where it takes more than this knows.
+pub fn stored(column_type: &ColumnType, text_column: bool, text: &str) -> Option<String> {
+    let number = || text.trim().parse::<bigdecimal::BigDecimal>().ok();
+    let rounded = |scale: i64| {
+        let rounded = number()?.with_scale_round(scale, bigdecimal::RoundingMode::HalfUp);
+        Some(rounded.to_plain_string())
+    };
+    let same = |member: &&Box<str>, part: &str| member.eq_ignore_ascii_case(part);
+    match column_type {
+        ColumnType::Int { .. } => rounded(0),
+        ColumnType::Decimal { scale, .. } => rounded(i64::from(*scale)),
+        ColumnType::Float { .. } | ColumnType::Double { .. } => Some(text.trim().to_owned()),
+        ColumnType::Year => match text.parse::<u16>().ok()? {
+            year @ 0..=69 if text.len() <= 2 => Some((year + 2000).to_string()),
+            year @ 70..=99 => Some((year + 1900).to_string()),
+            year => Some(format!("{year:04}")),
+        },
+        ColumnType::Enum { members } => {
+            members.iter().find(|member| same(member, text)).map(ToString::to_string)
+        }
+        ColumnType::Set { members } => {
+            let has = |member: &&Box<str>| text.split(',').any(|part| same(member, part));
+            Some(members.iter().filter(has).map(|m| &**m).collect::<Vec<_>>().join(","))
+        }
+        ColumnType::Date => {
+            let plain = text.len() == 10 && text.as_bytes().get(4) == Some(&b'-');
+            plain.then(|| text.to_owned())
+        }
+        ColumnType::DateTime { fsp } | ColumnType::Timestamp { fsp } => match (text.len(), fsp) {
+            (10, 0) => Some(format!("{text} 00:00:00")),
+            (19, 0) => Some(text.replace('T', " ")),
+            (length, fsp) if length == 20 + usize::from(*fsp) => Some(text.to_owned()),
+            (19, fsp) => Some(format!("{text}.{}", "0".repeat(usize::from(*fsp)))),
+            _ => None,
+        },
+        ColumnType::Time { fsp: 0 } if text.len() == 8 => Some(text.to_owned()),
+        ColumnType::Time { .. } => None,
+        ColumnType::Char { .. } if text_column => Some(text.trim_end_matches(' ').to_owned()),
+        ColumnType::Char { length } if u32::try_from(text.len()).ok() != Some(*length) => None,
+        _ => Some(text.to_owned()),
+    }
+}
+
 /// A date in MySQL's usual form, with or without a time; no zero in it.
 fn is_date(text: &str) -> bool {
     let date = text.split([' ', 'T']).next().unwrap_or_default();

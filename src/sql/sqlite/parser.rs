@@ -276,6 +276,11 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The first token, if it is a text literal not joined with the next.
+    pub fn first_string(&mut self) -> Option<String> {
+        self.string().ok()
+    }
+
     /// A whole number without a sign.
     pub fn number(&mut self) -> Result<u64, Fault> {
         match &self.parser.peek_token_ref().token {

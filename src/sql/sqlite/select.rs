@@ -257,7 +257,11 @@ impl Statement<'_> {
         for (position, item) in select.projection.iter().enumerate() {
             match item {
                 SelectItem::UnnamedExpr(expr) => {
-                    let value = reader.read(expr)?;
+                    let mut value = reader.read(expr)?;
+                    if value.sql == "my_pi()" {
+                        // PI() shows six digits, but computes with all.
+                        value.sql = "my_round('round', 'g', my_pi(), 6, 0)".to_owned();
+                    }
                     let written = texts.get(position).map(|text| (*text).to_owned());
                     items.push((item_name(expr, written), value));
                 }
@@ -618,7 +622,13 @@ fn item_name(expr: &Expr, written: Option<String>) -> String {
             }
         }
         Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => text.clone(),
+            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => {
+                // Of several literals side by side the first names the column.
+                let first = written
+                    .as_deref()
+                    .and_then(|written| super::parser::Input::new(written).ok()?.first_string());
+                first.unwrap_or_else(|| text.clone())
+            }
             _ => written.unwrap_or_else(|| expr.to_string()),
         },
         _ => written.unwrap_or_else(|| expr.to_string()),

@@ -14,6 +14,7 @@ use super::{
     Conflict, Dml, Fault, Insert, InsertRows, Query, ResultColumn, Table, Tables, Translated,
     Value, Variables, View, Warning,
 };
+use crate::event::ColumnType;
 
 /// Texts longer than this are refused.
 const TEXT_MAX: usize = 64 << 20;
@@ -93,6 +94,12 @@ pub fn parse_table(text: &str, tables: &dyn Tables) -> Result<Table, Fault> {
     draft.elements(&mut input)?;
     draft.options(&mut input)?;
     input.end()?;
+    for column in &mut draft.columns {
+        // Its own text says DEFAULT NULL wherever it is the default.
+        let silent = matches!(column.column_type, ColumnType::Text { .. } | ColumnType::Json)
+            || column.attributes.generated.is_some();
+        column.attributes.no_default = !silent;
+    }
     draft.finish(&statement)
 }
 
@@ -391,6 +398,9 @@ fn other(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
             Ok((from, input.name()?))
         })?;
         input.end()?;
+        for (from, _) in &pairs {
+            refuse_parent(statement, from)?;
+        }
         return Ok(Translated::RenameTables(pairs));
     }
     if input.word("SET") {
@@ -430,6 +440,18 @@ fn other(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
         }
     }
     Err(input.here())
+}
+
+/// Foreign keys know their parent by its name.
+pub fn refuse_parent(statement: &Statement<'_>, table: &str) -> Result<(), Fault> {
+    let refers = |child: String| {
+        let child = statement.tables.table(&child);
+        child.is_some_and(|child| child.foreign_keys.iter().any(|key| key.parent == table))
+    };
+    if statement.tables.names().into_iter().any(refers) {
+        return Err(Fault::Unsupported("renaming the parent of a foreign key".to_owned()));
+    }
+    Ok(())
 }
 
 fn truncate(statement: &Statement<'_>, table: &Table) -> Result<Translated, Fault> {

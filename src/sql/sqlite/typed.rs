@@ -27,6 +27,8 @@ pub struct Typed {
     pub origin: Option<Origin>,
     /// Has an aggregate function inside.
     pub aggregate: bool,
+    /// Is true or false where JSON asks.
+    pub truth: bool,
 }
 
 /// Whose collation prevails; the smaller one does.
@@ -108,6 +110,7 @@ impl Typed {
             literal: Literal::No,
             origin: None,
             aggregate: false,
+            truth: false,
         }
     }
 
@@ -154,6 +157,7 @@ impl Typed {
 
     /// The same value without what only the expression as written has.
     pub fn derived(mut self) -> Self {
+        self.truth = false;
         self.literal = Literal::No;
         self.origin = None;
         self
@@ -302,12 +306,25 @@ impl Typed {
             {
                 self.sql.clone()
             }
+            _ if collation::charset(self.collation) == Some(collation::Charset::Latin1) => {
+                format!("my_encode({}, {})", self.as_text(), self.collation.0)
+            }
             _ => format!("CAST({} AS BLOB)", self.as_text()),
         }
     }
 
+    /// The number that a hexadecimal or bit literal is where a number is wanted.
+    fn literal_number(&self) -> Option<u64> {
+        let digits = self.sql.strip_prefix("X'")?.strip_suffix('\'')?;
+        let literal = self.literal == Literal::Other && self.is_string();
+        if literal { u64::from_str_radix(digits, 16).ok() } else { None }
+    }
+
     /// As a DOUBLE.
     pub fn as_double(&self) -> String {
+        if let Some(number) = self.literal_number() {
+            return format!("CAST('{number}' AS REAL)");
+        }
         match self.number_class() {
             _ if self.is_null() => self.sql.clone(),
             Some(Class::Double) => self.sql.clone(),
@@ -317,6 +334,9 @@ impl Typed {
 
     /// As a DECIMAL's text; `scale` pads and rounds.
     pub fn as_decimal(&self, scale: Option<u8>) -> String {
+        if let Some(number) = self.literal_number() {
+            return format!("'{number}'");
+        }
         match (&self.column_type, scale) {
             _ if self.is_null() => self.sql.clone(),
             (ColumnType::Decimal { .. }, None) => self.sql.clone(),
@@ -330,6 +350,10 @@ impl Typed {
 
     /// As a whole number, rounded.
     pub fn as_int(&self) -> String {
+        if let Some(number) = self.literal_number() {
+            return i64::try_from(number)
+                .map_or_else(|_| format!("'{number:020}'"), |n| n.to_string());
+        }
         match self.column_type {
             _ if self.is_null() => self.sql.clone(),
             ColumnType::Int { .. } | ColumnType::Bit { .. } | ColumnType::Year => self.sql.clone(),
@@ -373,6 +397,7 @@ impl Typed {
         match self.column_type {
             _ if self.is_null() => self.sql.clone(),
             ColumnType::Json => self.sql.clone(),
+            _ if self.truth => format!("my_json({}, 'B')", self.sql),
             _ => format!("my_json({}, {})", self.sql, self.code()),
         }
     }

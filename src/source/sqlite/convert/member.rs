@@ -19,6 +19,10 @@ pub(super) fn store_enum(
     let count = members.len() as u64;
     let found = match given {
         Given::Whole(number) => u64::try_from(*number).ok().filter(|n| (1..=count).contains(n)),
+        Given::Exact(text) => {
+            let number = text.parse::<f64>().unwrap_or_default().trunc();
+            Some(number as u64).filter(|n| (1..=count).contains(n))
+        }
         Given::Double(number) => Some(*number as u64).filter(|n| (1..=count).contains(n)),
         other => {
             let text = other.text();
@@ -48,6 +52,10 @@ pub(super) fn store_set(
     let (bits, fits) = match given {
         Given::Whole(number) => {
             let bits = u64::try_from(*number).unwrap_or(u64::MAX);
+            (bits & all, bits & !all == 0)
+        }
+        Given::Exact(text) => {
+            let bits = text.parse::<f64>().unwrap_or_default().trunc() as u64;
             (bits & all, bits & !all == 0)
         }
         other => {

@@ -32,6 +32,7 @@ pub(super) fn store_whole(
     unsigned: bool,
     storing: &Storing<'_>,
 ) -> Result<Stored, Fault> {
+    let mut unfit = None;
     let number = match given {
         Given::Whole(number) => *number,
         Given::Member(number, _) => i128::from(*number),
@@ -41,7 +42,7 @@ pub(super) fn store_whole(
         other => {
             let text = other_text(other);
             let (digits, fit) = parse(&text);
-            check_fit(column, fit, "integer", &text, storing)?;
+            unfit = Some((fit, text));
             digits.round(0).to_i128()
         }
     };
@@ -53,6 +54,9 @@ pub(super) fn store_whole(
     };
     if number < min || number > max {
         storing.refuse(storing.out_of_range(column))?;
+    } else if let Some((fit, text)) = unfit {
+        // A number out of range says so, whatever stands behind it.
+        check_fit(column, fit, "integer", &text, storing)?;
     }
     let fitting = number.clamp(min, max);
     Ok(match i64::try_from(fitting) {
@@ -164,6 +168,9 @@ pub(super) fn store_year(
             // '0' and '00' are the year 2000, '0000' and the number 0 are none.
             (digits.round(0).to_i128(), text.trim().len() < 4)
         }
+        Given::Bytes(bytes) if is_number_literal(bytes) || bytes.len() == 1 => {
+            (big_endian(bytes), false)
+        }
         other => (parse(&other_text(other)).0.round(0).to_i128(), false),
     };
     let year = match number {
@@ -189,9 +196,8 @@ fn check_fit(
 ) -> Result<(), Fault> {
     match fit {
         Fit::Whole => Ok(()),
-        Fit::Prefix => storing.refuse(storing.truncated(column)),
-        Fit::None if kind == "double" => storing.refuse(storing.truncated(column)),
-        Fit::None => storing.refuse(storing.wrong(column, kind, text)),
+        Fit::Prefix if kind == "integer" => storing.refuse(storing.truncated(column)),
+        Fit::Prefix | Fit::None => storing.refuse(storing.wrong(column, kind, text)),
     }
 }
 

@@ -53,6 +53,7 @@ fn store_moment(
     let kind = if date_only { "date" } else { "datetime" };
     let parsed = match given {
         Given::Time(micros, _) => on_today(*micros, storing),
+        Given::Whole(1..=100) => None,
         Given::Whole(number) => number_moment(*number).map(|moment| (moment, true)),
         Given::Double(number) => number_moment(*number as i128).map(|moment| (moment, true)),
         other => parse_moment(&other.text()),
@@ -110,6 +111,7 @@ fn store_time(
     let parsed = match given {
         Given::Time(micros, _) => Some((*micros, true)),
         Given::Moment(text) => parse_moment(text).map(|(m, whole)| (m.clock_micros(), whole)),
+        Given::Text(text) if text.is_empty() => Some((0, true)),
         other => parse_time(&other.text()),
     };
     let text = given.text();
@@ -168,6 +170,9 @@ pub fn parse_moment(text: &str) -> Parsed<Moment> {
     let year = if width <= 2 { short_year(year) } else { year };
     let [month, day, hour, minute, second] = parts;
     let mut moment = Moment { year, month, day, hour, minute, second, micros };
+    if micros == 1_000_000 {
+        moment = Moment { micros: 0, ..moment }.plus_micros(1_000_000)?;
+    }
     if let Some(offset) = offset_micros(rest).filter(|_| count == 5) {
         moment = moment.plus_micros(-offset)?;
         rest = "";
@@ -212,7 +217,8 @@ fn fraction_micros(digits: &str) -> Option<u32> {
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    format!("{digits:0<6.6}").parse().ok()
+    let seven: u32 = format!("{digits:0<7.7}").parse().ok()?;
+    Some((seven + 5) / 10)
 }
 
 /// YYYYMMDD, YYMMDD, YYYYMMDDhhmmss, YYMMDDhhmmss.

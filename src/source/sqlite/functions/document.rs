@@ -46,6 +46,7 @@ fn value(call: &Call<'_, '_>) -> Result<Stored, Fault> {
     let members = || rest.split('\u{1f}').map(Box::from).collect::<Vec<Box<str>>>();
     text(match (code.as_bytes().first(), call.raw(0)) {
         (Some(b'j'), _) => call.text(0),
+        (Some(b'B'), _) => (call.whole(0) != 0).to_string(),
         (Some(b'i' | b'y'), _) => call.whole(0).to_string(),
         (Some(b'd'), _) => call.text(0),
         (Some(b'g'), ValueRef::Real(number)) => json::double(number),

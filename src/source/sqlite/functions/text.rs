@@ -14,6 +14,7 @@ use crate::sql::sqlite::Fault;
 pub const LIST: &[Definition] = &[
     pure("my_key", 2, key),
     pure("my_str", 2, string),
+    pure("my_encode", 2, |c| Ok(Stored::Blob(own(collation_at(c, 1), &c.bytes(0))))),
     pure("my_like", 4, like),
     pure("my_regexp", 3, regexp),
     pure("my_trim", 3, trim),
@@ -26,14 +27,14 @@ pub const LIST: &[Definition] = &[
     pure("my_bit_length", 1, |c| int(length(c.bytes(0).len()) * 8)),
     pure("my_length", 1, |c| int(length(c.bytes(0).len()))),
     pure("my_octet_length", 1, |c| int(length(c.bytes(0).len()))),
-    pure("my_char_length", 1, |c| int(length(c.text(0).chars().count()))),
-    pure("my_character_length", 1, |c| int(length(c.text(0).chars().count()))),
+    pure("my_char_length", 1, char_length),
+    pure("my_character_length", 1, char_length),
     pure("my_find_in_set", 3, find_in_set),
     pure("my_insert", 4, insert),
     pure("my_instr", 3, |c| locate(c, 1, 0, 0, 2)),
     pure("my_locate", 3, |c| locate(c, 0, 1, 0, 2)),
     pure("my_locate", 4, |c| locate(c, 0, 1, c.int(2) - 1, 3)),
-    pure("my_left", 2, |c| text(chars(&c.text(0), 0, c.int(1)))),
+    pure("my_left", 2, |c| cut(c, 0, c.int(1))),
     pure("my_right", 2, right),
     pure("my_lower", 1, |c| text(c.text(0).to_lowercase())),
     pure("my_lcase", 1, |c| text(c.text(0).to_lowercase())),
@@ -273,23 +274,46 @@ fn chars(text: &str, start: i64, count: i64) -> String {
     text.chars().skip(start).take(count).collect()
 }
 
+/// How many characters, or bytes, the first argument has.
+fn size(call: &Call<'_, '_>) -> i64 {
+    let size = match call.raw(0) {
+        ValueRef::Blob(bytes) => bytes.len(),
+        _ => call.text(0).chars().count(),
+    };
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+fn char_length(call: &Call<'_, '_>) -> Result<Stored, Fault> {
+    int(size(call))
+}
+
+/// A part of the first argument, in characters or bytes.
+fn cut(call: &Call<'_, '_>, start: i64, count: i64) -> Result<Stored, Fault> {
+    match call.raw(0) {
+        ValueRef::Blob(bytes) => {
+            let start = usize::try_from(start).unwrap_or(0);
+            let count = usize::try_from(count).unwrap_or(0);
+            Ok(Stored::Blob(bytes.iter().skip(start).take(count).copied().collect()))
+        }
+        _ => text(chars(&call.text(0), start, count)),
+    }
+}
+
 fn right(call: &Call<'_, '_>) -> Result<Stored, Fault> {
-    let value = call.text(0);
-    let count = i64::try_from(value.chars().count()).unwrap_or(i64::MAX);
+    let count = size(call);
     let want = call.int(1).clamp(0, count);
-    text(chars(&value, count - want, want))
+    cut(call, count - want, want)
 }
 
 fn substring(call: &Call<'_, '_>) -> Result<Stored, Fault> {
-    let value = call.text(0);
-    let count = i64::try_from(value.chars().count()).unwrap_or(i64::MAX);
+    let count = size(call);
     let from = call.int(1);
     let start = if from < 0 { count.saturating_add(from) } else { from - 1 };
-    if from == 0 || start < 0 {
-        return text("");
-    }
     let size = if call.len() > 2 { call.int(2) } else { count };
-    text(chars(&value, start, size))
+    if from == 0 || start < 0 {
+        return cut(call, 0, 0);
+    }
+    cut(call, start, size)
 }
 
 /// Upper case, one character for one.

@@ -190,8 +190,12 @@ impl Run<'_> {
                 format!("{theirs} = {ours}")
             })
             .collect();
-        let sql =
-            format!("SELECT rowid FROM {} WHERE {}", quote(&table.name.table), terms.join(" AND "));
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {}",
+            table.rowid(),
+            quote(&table.name.table),
+            terms.join(" AND ")
+        );
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
         let rows = statement
             .query_map(params_from_iter(values.iter().copied()), |row| row.get(0))

@@ -10,17 +10,20 @@ use crate::sql::sqlite::{Conflict, Fault, Insert, InsertRows, Set, Table, quote}
 impl Run<'_> {
     pub(super) fn insert(&mut self, insert: &Insert) -> Result<(), Fault> {
         self.ignore = insert.ignore;
+        self.single = insert.rows.len() == 1 && !insert.from_select;
         for rows in &insert.rows {
             // Read before the first is inserted: the query may name the table itself.
             for given in self.given(rows)? {
                 self.check_killed()?;
                 self.row += 1;
+                self.counted = None;
                 let row = self.forgive_null(insert, rows, given)?;
                 if let Some(row) = row {
                     self.insert_row(insert, row)?;
                 }
             }
         }
+        self.reserve(insert);
         if self.row > 1 || insert.from_select {
             self.info = Some(Info::Records);
         }
@@ -112,6 +115,8 @@ impl Run<'_> {
                 return Err(Fault::AutoIncrement);
             }
             counters.set(name, next.saturating_add(1));
+            self.counted_from.get_or_insert(next);
+            self.counted = Some(next);
             if self.first_id == 0 {
                 self.first_id = next;
             }
@@ -130,6 +135,36 @@ impl Run<'_> {
             counters.set(name, number.saturating_add(1));
         }
         Ok(value)
+    }
+
+    /// A row that was not inserted gives its number back to the rest of the statement.
+    fn give_back(&mut self, table: &Table) {
+        if let Some(number) = self.counted.take() {
+            self.session.counters().set(&table.name.table, number);
+        }
+    }
+
+    /// InnoDB takes numbers for all rows of a VALUES list at once, and for those of a SELECT in
+    /// blocks of doubling size; what is left over is lost.
+    fn reserve(&self, insert: &Insert) {
+        let Some(from) = self.counted_from else { return };
+        let mut reserved = self.row;
+        if insert.from_select {
+            let mut block = 1_u64;
+            reserved = 0;
+            while reserved < self.row {
+                reserved = reserved.saturating_add(block);
+                block = block.saturating_mul(2).min(u64::from(u16::MAX));
+            }
+        }
+        let counters = self.session.counters();
+        let name = &*insert.table.name.table;
+        let end = from.saturating_add(reserved);
+        if let Ok(next) = counters.next(name, || Ok::<u64, Fault>(end))
+            && next < end
+        {
+            counters.set(name, end);
+        }
     }
 
     fn first_count(&self, table: &Table, column: usize) -> Result<u64, Fault> {
@@ -171,13 +206,15 @@ impl Run<'_> {
                 Conflict::Fail => {
                     let duplicate = Err(Self::duplicate(table, index, &row));
                     self.forgive::<()>(duplicate)?;
+                    self.give_back(table);
                     return Ok(());
                 }
                 Conflict::Update(sets) => return self.update_instead(table, sets, other, &row),
                 Conflict::Replace => {
                     let last = table.indexes.iter().rfind(|index| index.unique);
                     let is_last = last.is_some_and(|last| std::ptr::eq(last, index));
-                    if is_last && !self.is_parent(table) {
+                    // A parent's key that stays the same holds its children.
+                    if is_last && (index.is_primary() || !self.is_parent(table)) {
                         return self.replace_in_place(table, other, &row);
                     }
                     self.delete_row(table, other)?;
@@ -210,6 +247,7 @@ impl Run<'_> {
         rowid: i64,
         row: &[Stored],
     ) -> Result<(), Fault> {
+        self.give_back(table);
         let Some(old) = self.read(table, rowid)? else { return Ok(()) };
         let changed = self.assign(table, sets, rowid, old, row);
         if self.forgive(changed)? == Some(true) {

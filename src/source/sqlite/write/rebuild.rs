@@ -6,7 +6,7 @@ use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params_from_iter};
 
 use super::{Run, Written, parameters};
-use crate::event::CollationId;
+use crate::event::{CollationId, ColumnType};
 use crate::source::sqlite::functions::SessionState;
 use crate::sql::sqlite::{Alter, Fault, Fill, Tables, Type, quote};
 
@@ -74,6 +74,7 @@ impl Run<'_> {
                 }
                 Fill::Default => match &definition.default {
                     crate::sql::sqlite::Default::None => {
+                        self.refuse_zero_date(definition)?;
                         super::row::implicit_default(&definition.column.column_type)
                     }
                     _ => self.default(definition)?,
@@ -108,7 +109,27 @@ impl Run<'_> {
             },
         };
         let value = crate::source::sqlite::convert::operand(from, value);
-        self.store(definition, &value, &source)
+        self.store(definition, &value, &source).map_err(|fault| match fault {
+            Fault::TooLong { column, row } => Fault::Truncated { column, row },
+            other => other,
+        })
+    }
+
+    /// A new date column without a default would hold zero dates, which strict mode refuses.
+    fn refuse_zero_date(
+        &self,
+        definition: &crate::sql::sqlite::ColumnDefinition,
+    ) -> Result<(), Fault> {
+        let kind = match definition.column.column_type {
+            ColumnType::Date => "date",
+            ColumnType::DateTime { .. } | ColumnType::Timestamp { .. } => "datetime",
+            _ => return Ok(()),
+        };
+        if !self.strict() {
+            return Ok(());
+        }
+        let column = definition.column.name.to_string();
+        Err(Fault::WrongTime { kind, value: "0000-00-00".to_owned(), column, row: self.row })
     }
 
     /// MySQL calls a NULL that meets a new NOT NULL truncated data.

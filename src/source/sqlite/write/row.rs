@@ -88,7 +88,7 @@ impl Run<'_> {
             return Ok(value);
         }
         let fault = Fault::NullColumn(definition.column.name.to_string());
-        if self.strict() {
+        if self.strict() || (self.single && !self.ignore) {
             return Err(fault);
         }
         self.warn(&fault);
@@ -126,9 +126,10 @@ impl Run<'_> {
         let columns: Vec<String> =
             table.columns.iter().map(|definition| quote(&definition.column.name)).collect();
         let sql = format!(
-            "SELECT {} FROM {} WHERE rowid = ?1",
+            "SELECT {} FROM {} WHERE {} = ?1",
             columns.join(", "),
-            quote(&table.name.table)
+            quote(&table.name.table),
+            table.rowid()
         );
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
         let mut rows = statement.query([rowid]).map_err(|e| self.fault(&e))?;
@@ -153,16 +154,17 @@ impl Run<'_> {
             .map(|(place, column)| format!("{} = ?{}", quote(&column.column.name), place + 1))
             .collect();
         let sql = format!(
-            "UPDATE {} SET {} WHERE rowid = {rowid}",
+            "UPDATE {} SET {} WHERE {} = {rowid}",
             quote(&table.name.table),
-            sets.join(", ")
+            sets.join(", "),
+            table.rowid()
         );
         self.change(&sql, row)
     }
 
     /// Deletes a row.
     pub(super) fn remove(&self, table: &Table, rowid: i64) -> Result<(), Fault> {
-        let sql = format!("DELETE FROM {} WHERE rowid = ?1", quote(&table.name.table));
+        let sql = format!("DELETE FROM {} WHERE {} = ?1", quote(&table.name.table), table.rowid());
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
         statement.execute([rowid]).map(drop).map_err(|e| self.fault(&e))
     }
@@ -200,8 +202,9 @@ impl Run<'_> {
                     format!("{theirs} = {ours}")
                 })
                 .collect();
+            let rowid = table.rowid();
             let sql = format!(
-                "SELECT rowid FROM {} WHERE {} AND rowid IS NOT ?{} LIMIT 1",
+                "SELECT {rowid} FROM {} WHERE {} AND {rowid} IS NOT ?{} LIMIT 1",
                 quote(&table.name.table),
                 terms.join(" AND "),
                 table.columns.len() + 1
