@@ -82,7 +82,7 @@ fn print_ok(statement: &str, affected: u64) -> String {
 }
 
 fn print_rows(names: &[String], rows: &[Vec<Option<Vec<u8>>>]) -> String {
-    let mut out = format!("| {}", names.join(" | "));
+    let mut out = format!("| {}", names.join(" | ").replace('\n', "\\n"));
     for row in rows {
         let cells: Vec<String> = row
             .iter()

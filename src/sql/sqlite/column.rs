@@ -158,6 +158,10 @@ impl ColumnText {
             self.set(ColumnType::Int { bytes, unsigned }, format!("{declared}{one}{sign}"));
             return Ok(true);
         }
+        self.exact_type(input, word)
+    }
+
+    fn exact_type(&mut self, input: &mut Input<'_>, word: &str) -> Result<bool, Fault> {
         match word {
             "DECIMAL" | "NUMERIC" | "DEC" | "FIXED" => {
                 let (precision, scale) = match sizes(input)? {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{Expr, Select, SelectItem, Visit, Visitor};
 
 use super::Fault;
-use super::call::is_aggregate;
+use super::aggregate::is_aggregate;
 use super::scope::Scope;
 use super::typed::Typed;
 

@@ -4,14 +4,18 @@
 //! the store's SQLite functions does the work, so that a value is compared, added and printed as
 //! MySQL does it. What is not understood is a [`Fault`], never a guess.
 
+mod aggregate;
 mod alter;
 mod call;
+mod cast;
 mod change;
 mod column;
 mod define;
 mod expr;
 mod fault;
+mod from;
 mod grouping;
+mod interval;
 mod keys;
 mod listing;
 mod literal;

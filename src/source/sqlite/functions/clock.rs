@@ -624,10 +624,8 @@ fn scan(value: &str, format: &str) -> Option<Moment> {
             _ => return None,
         }
     }
-    match half {
-        Some(1) => hour %= 12,
-        Some(_) => hour = hour % 12 + 12,
-        None => {}
+    if let Some(half) = half {
+        hour = hour % 12 + if half == 1 { 0 } else { 12 };
     }
     if hour > 23 || minute > 59 || second > 59 {
         return None;
