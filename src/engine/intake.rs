@@ -77,10 +77,10 @@ impl Intake {
         self.open.is_none() && self.gtid.is_none() && self.broken.is_none()
     }
 
-    pub fn take(&mut self, events: Vec<Event>) -> Result<Taken, IntakeError> {
+    pub fn take(&mut self, events: Vec<Event>) -> Result<Taken, Box<IntakeError>> {
         let mut taken = Taken::default();
         for event in events {
-            self.order.push(&event).map_err(IntakeError::Order)?;
+            self.order.push(&event).map_err(|error| Box::new(IntakeError::Order(error)))?;
             match event {
                 Event::Gtid(gtid) => self.gtid = Some(gtid),
                 Event::Heartbeat(time) => taken.heartbeat = Some(time),
@@ -97,12 +97,14 @@ impl Intake {
         Ok(taken)
     }
 
-    fn begin(&mut self, event: Event) -> Result<(), IntakeError> {
+    fn begin(&mut self, event: Event) -> Result<(), Box<IntakeError>> {
         let gtid = self.gtid.take().expect("the order puts a GTID before this");
         let skip = match self.broken.take() {
             None => 0,
             Some((broken, sent)) if broken == gtid => sent,
-            Some((broken, _)) => return Err(IntakeError::Replaced { gtid: broken, by: gtid }),
+            Some((broken, _)) => {
+                return Err(Box::new(IntakeError::Replaced { gtid: broken, by: gtid }));
+            }
         };
         // What was broken off has its BEGIN in the log.
         let events = if skip == 0 { vec![event] } else { Vec::new() };
@@ -132,13 +134,13 @@ impl Intake {
         }
     }
 
-    fn flush(&mut self, parts: &mut Vec<Part>) -> Result<(), IntakeError> {
+    fn flush(&mut self, parts: &mut Vec<Part>) -> Result<(), Box<IntakeError>> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let last =
             matches!(open.events.last(), Some(Event::Commit(_) | Event::Ddl(_) | Event::Other(_)));
         if last && open.counted < open.skip {
             let (gtid, found, sent) = (open.gtid, open.counted, open.skip);
-            return Err(IntakeError::Recount { gtid, found, sent });
+            return Err(Box::new(IntakeError::Recount { gtid, found, sent }));
         }
         if !last && open.bytes < self.part_bytes {
             return Ok(());

@@ -35,7 +35,7 @@ pub(super) enum End {
     /// The source failed.
     Failed(Arc<SourceError>),
     /// The source's events make no sense.
-    Broken(IntakeError),
+    Broken(Arc<IntakeError>),
     /// The reader was stopped in favour of others; nothing is wrong.
     Retired,
 }

@@ -243,7 +243,7 @@ async fn fill(shared: &Shared, reader: &Reader, mut changes: Box<dyn Changes>) -
             read = changes.next() => match read {
                 Ok(Some(events)) => match intake.take(events) {
                     Ok(taken) => reader.log.append(taken.parts),
-                    Err(error) => return End::Broken(error),
+                    Err(error) => return End::Broken(error.into()),
                 },
                 Ok(None) => return End::Failed(Arc::new(ended_early())),
                 Err(error) => return End::Failed(Arc::new(error)),

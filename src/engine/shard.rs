@@ -486,16 +486,18 @@ impl ShardStream {
                 source: None,
             }
             .into(),
-            End::Broken(IntakeError::Recount { gtid, found, sent }) => StreamError::Recount {
-                shard: (*self.shard).clone(),
-                gtid: gtid.to_string(),
-                found,
-                sent,
+            End::Broken(error) => match &*error {
+                IntakeError::Recount { gtid, found, sent } => StreamError::Recount {
+                    shard: (*self.shard).clone(),
+                    gtid: gtid.to_string(),
+                    found: *found,
+                    sent: *sent,
+                },
+                IntakeError::Order(_) | IntakeError::Replaced { .. } => {
+                    StreamError::Order { shard: (*self.shard).clone(), what: error.to_string() }
+                }
             }
             .into(),
-            End::Broken(error @ (IntakeError::Order(_) | IntakeError::Replaced { .. })) => {
-                StreamError::Order { shard: (*self.shard).clone(), what: error.to_string() }.into()
-            }
         }
     }
 

@@ -108,7 +108,7 @@ impl Tail {
 
     async fn run(self: Arc<Self>) {
         let guard = EndOnPanic(&self);
-        let end = Run::new(&self).to_the_end().await;
+        let end = Run::new(&self).until_over().await;
         std::mem::forget(guard);
         if let Some(end) = end {
             debug!(source = self.tablet.source.name(), "tail ended");
@@ -168,7 +168,7 @@ enum Over {
     /// Nobody wants anything.
     Idle,
     Failed(SourceError),
-    Broken(IntakeError),
+    Broken(Box<IntakeError>),
 }
 
 impl<'a> Run<'a> {
@@ -183,13 +183,13 @@ impl<'a> Run<'a> {
     }
 
     /// Why it ended; `None` when nobody needs it.
-    async fn to_the_end(mut self) -> Option<End> {
+    async fn until_over(mut self) -> Option<End> {
         let mut started = false;
         loop {
             match self.connection(&mut started).await {
                 Over::Widen => {}
                 Over::Idle => return None,
-                Over::Broken(error) => return Some(End::Broken(error)),
+                Over::Broken(error) => return Some(End::Broken(error.into())),
                 Over::Failed(error) => {
                     let delay = error.is_transient().then(|| self.retry.failed()).flatten();
                     let Some(delay) = delay else { return Some(End::Failed(Arc::new(error))) };
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take(&mut self, events: Vec<crate::event::Event>) -> Result<(), IntakeError> {
+    fn take(&mut self, events: Vec<crate::event::Event>) -> Result<(), Box<IntakeError>> {
         let taken = self.intake.take(events)?;
         self.retry.succeeded();
         if let Some(time) = taken.heartbeat {

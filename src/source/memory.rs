@@ -38,10 +38,13 @@ pub enum MemoryWork {
     Rows(Vec<MemoryChange>),
     /// A statement, and the tables as it leaves them with all their rows; without a shape a table
     /// is gone.
-    Ddl(Arc<Ddl>, Vec<(TableName, Option<(Arc<TableSchema>, Vec<Vec<u8>>)>)>),
+    Ddl(Arc<Ddl>, Vec<(TableName, Option<MemoryTable>)>),
     /// Anything else that has a GTID.
     Other,
 }
+
+/// A table's shape and all its rows.
+pub type MemoryTable = (Arc<TableSchema>, Vec<Vec<u8>>);
 
 /// When a source fails, stalls and cuts; the default never does.
 #[derive(Debug, Clone)]
