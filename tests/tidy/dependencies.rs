@@ -134,6 +134,7 @@ fn every_dependency_has_its_page() {
 
 #[test]
 fn every_dependency_is_used() {
+    holds(unused);
     let manifest = ("Cargo.toml", "[dependencies]\nopensrv-mysql = \"1\"\n");
     accepts(unused, &[manifest, ("src/a.rs", "use opensrv_mysql::X;")]);
     finds(
