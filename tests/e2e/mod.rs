@@ -1,6 +1,7 @@
 //! The program as its users meet it: started as a process, spoken to by real clients.
 
 mod crash;
+mod frozen;
 mod lifecycle;
 mod page;
 mod resume;
