@@ -73,7 +73,7 @@ fn cases(path: &Path) -> Vec<Case> {
 }
 
 fn is_write(statement: &str) -> bool {
-    let word = statement.trim_start().split_whitespace().next().unwrap_or_default();
+    let word = statement.split_whitespace().next().unwrap_or_default();
     ["INSERT", "UPDATE", "DELETE", "REPLACE"].iter().any(|w| word.eq_ignore_ascii_case(w))
 }
 

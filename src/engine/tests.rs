@@ -41,6 +41,9 @@ fn row(id: u32, v: u32) -> Vec<u8> {
     row
 }
 
+/// A change: whose, the image before, the image after.
+type Images<'a> = (&'a Arc<TableSchema>, Option<Vec<u8>>, Option<Vec<u8>>);
+
 struct Script {
     source: MemorySource,
     sequence: u64,
@@ -61,8 +64,8 @@ impl Script {
         self.source.commit(gtid, 1_000 + self.sequence, work);
     }
 
-    fn change(&mut self, changes: &[(&Arc<TableSchema>, Option<Vec<u8>>, Option<Vec<u8>>)]) {
-        let change = |(schema, before, after): &(&Arc<TableSchema>, _, _)| MemoryChange {
+    fn change(&mut self, changes: &[Images<'_>]) {
+        let change = |(schema, before, after): &Images<'_>| MemoryChange {
             schema: Arc::clone(schema),
             before: Option::clone(before),
             after: Option::clone(after),

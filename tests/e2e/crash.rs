@@ -137,7 +137,7 @@ async fn write(port: u16, writer: i64, seed: u64) {
 async fn select(conn: &mut Conn) -> Table {
     let rows: Vec<Row> =
         conn.query("SELECT '+', c.*, '' FROM commerce.corder c").await.expect("SELECT");
-    rows.into_iter().map(|row| split(row)).map(|(_, key, cells, _)| (key, cells)).collect()
+    rows.into_iter().map(split).map(|(_, key, cells, _)| (key, cells)).collect()
 }
 
 fn split(row: Row) -> (String, i64, Vec<Option<String>>, String) {

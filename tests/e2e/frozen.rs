@@ -20,8 +20,7 @@ async fn one_frozen_client_and_fifty_live_ones() {
     let dir = tempfile::tempdir().expect("make a directory");
     let config = dir.path().join("vstreamd.toml");
     std::fs::write(&config, format!("[limits]\nlog_bytes_max = {LOG_BYTES_MAX}\n")).expect("write");
-    let server =
-        Vstreamd::start_with(&dir.path().join("data"), &["--config", &argument(&config)]);
+    let server = Vstreamd::start_with(&dir.path().join("data"), &["--config", &argument(&config)]);
     let mut writer = server.connect().await;
     writer
         .query_drop("CREATE TABLE commerce.note (id INT PRIMARY KEY, body MEDIUMTEXT)")

@@ -153,6 +153,6 @@ async fn a_configuration_file_is_used() {
     let _first = server.connect().await;
     let options = mysql_async::Opts::from_url(&format!("mysql://root@{}", server.address));
     let second = mysql_async::Conn::new(options.expect("a URL")).await;
-    let error = second.err().expect("one connection is the most").to_string();
+    let error = second.expect_err("one connection is the most").to_string();
     assert!(error.contains("1040"), "{error}");
 }

@@ -66,11 +66,6 @@ impl OpenDoor {
         let closed = tokio::time::timeout(Duration::from_secs(20), self.task).await;
         closed.expect("the door closes in time").unwrap();
     }
-
-    /// Asks the door to close.
-    pub fn request_close(&self) {
-        self.controller.request();
-    }
 }
 
 /// Accounts of one user, proven by either plugin or by only one of them.

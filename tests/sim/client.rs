@@ -435,7 +435,7 @@ impl Client {
                 }
             }
             (Kind::Other, Event::Other(_)) => {}
-            (Kind::Ddl(ddl, effect, _), _) => {
+            (Kind::Ddl(ddl, effect), _) => {
                 let tables = &self.habits.tables;
                 let table = &*effect.table().table;
                 let ours =

@@ -34,7 +34,7 @@ pub struct Committed {
 
 pub enum Kind {
     Rows(Vec<Change>),
-    Ddl(Arc<Ddl>, Effect, u64),
+    Ddl(Arc<Ddl>, Effect),
     Other,
 }
 
@@ -124,7 +124,7 @@ impl Shard {
                         state.change(&change.schema, before, after);
                     }
                 }
-                Kind::Ddl(_, effect, _) => state.apply(effect),
+                Kind::Ddl(_, effect) => state.apply(effect),
                 Kind::Other => {}
             }
         }
@@ -169,7 +169,7 @@ impl Shard {
         let committed = &self.history[index];
         let work = match &committed.kind {
             Kind::Other => MemoryWork::Other,
-            Kind::Ddl(ddl, effect, _) => {
+            Kind::Ddl(ddl, effect) => {
                 let name = effect.table().clone();
                 // A statement is a barrier: both replicas have the same rows around it.
                 let mut before = GtidSet::new();
@@ -330,7 +330,7 @@ impl Shard {
             statement: format!("/* {} */ alter", self.version),
             tables: vec![effect.table().clone()],
         };
-        Kind::Ddl(Arc::new(ddl), effect, self.version)
+        Kind::Ddl(Arc::new(ddl), effect)
     }
 }
 

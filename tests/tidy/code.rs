@@ -80,7 +80,7 @@ pub fn functions(code: &str) -> Vec<(usize, String, usize)> {
             let inside = &code[open + 1..closing_brace(code, open) - 1];
             // A match of one-line arms and nothing else is a table: its arms are not counted.
             let table = inside.trim_start().starts_with("match ");
-            let counts = |line: &&str| !line.trim().is_empty() && !(table && is_arm(line));
+            let counts = |line: &&str| !(line.trim().is_empty() || table && is_arm(line));
             let lines = inside.lines().filter(counts).count();
             found.push((line_of(code, at), name.to_owned(), lines));
         }

@@ -40,7 +40,6 @@ impl Draft {
                     .iter()
                     .map(|part| (name(part.column), part.prefix, part.descending))
                     .collect(),
-                implied: false,
             });
         }
         for foreign in &table.foreign_keys {
@@ -99,7 +98,7 @@ impl Statement<'_> {
         skip_key_options(input)?;
         skip_algorithm(input);
         input.end()?;
-        altering.draft.keys.push(KeyText { name: Some(name), unique, parts, implied: false });
+        altering.draft.keys.push(KeyText { name: Some(name), unique, parts });
         self.altered(altering)
     }
 
@@ -274,7 +273,7 @@ impl Altering {
         }
         let mut keys = std::mem::take(&mut self.draft.keys);
         let mut column = self.draft.column(input, new)?;
-        let added = std::mem::replace(&mut self.draft.keys, Vec::new());
+        let added = std::mem::take(&mut self.draft.keys);
         keys.extend(added);
         self.draft.keys = keys;
         if self.is_primary(&column.name) && column.attributes.nullable != Some(true) {

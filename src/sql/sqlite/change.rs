@@ -245,11 +245,9 @@ impl Statement<'_> {
         }
         let table = self.target(input)?;
         let mut alias = table.name.table.to_string();
-        if input.word("AS") {
-            alias = input.name()?;
-        } else if !["WHERE", "ORDER", "LIMIT", "USING"].iter().any(|w| input.peek_word(w))
-            && matches!(input.parser().peek_token_ref().token, Token::Word(_))
-        {
+        let goes_on = ["WHERE", "ORDER", "LIMIT", "USING"].iter().any(|word| input.peek_word(word));
+        let named = matches!(input.parser().peek_token_ref().token, Token::Word(_));
+        if input.word("AS") || (named && !goes_on) {
             alias = input.name()?;
         }
         if input.peek_word("USING") || input.peek(&Token::Comma) {

@@ -48,8 +48,6 @@ pub struct KeyText {
     pub unique: bool,
     /// Column, prefix length, DESC.
     pub parts: Vec<(String, Option<u32>, bool)>,
-    /// Made for a foreign key, not written.
-    pub implied: bool,
 }
 
 /// A foreign key as written.
@@ -133,12 +131,7 @@ impl Draft {
             skip_using(input)?;
             let parts = key_parts(input)?;
             skip_key_options(input)?;
-            self.keys.push(KeyText {
-                name: Some("PRIMARY".to_owned()),
-                unique: true,
-                parts,
-                implied: false,
-            });
+            self.keys.push(KeyText { name: Some("PRIMARY".to_owned()), unique: true, parts });
         } else if input.word("UNIQUE") {
             let _ = input.word("KEY") || input.word("INDEX");
             self.key(input, true, name)?;
@@ -176,7 +169,7 @@ impl Draft {
         if name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case("PRIMARY")) {
             return Err(Fault::WrongIndexName(name.unwrap_or_default()));
         }
-        self.keys.push(KeyText { name, unique, parts, implied: false });
+        self.keys.push(KeyText { name, unique, parts });
         Ok(())
     }
 
@@ -220,10 +213,10 @@ impl Draft {
         let part = vec![(column.name.clone(), None, false)];
         if primary {
             let name = Some("PRIMARY".to_owned());
-            self.keys.push(KeyText { name, unique: true, parts: part.clone(), implied: false });
+            self.keys.push(KeyText { name, unique: true, parts: part.clone() });
         }
         if unique {
-            self.keys.push(KeyText { name: None, unique: true, parts: part, implied: false });
+            self.keys.push(KeyText { name: None, unique: true, parts: part });
         }
         for (name, expr, text, enforced) in checks {
             let column = Some(column.name.clone());

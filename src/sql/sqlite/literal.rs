@@ -56,7 +56,7 @@ pub fn stored(column_type: &ColumnType, text_column: bool, text: &str) -> Option
         let rounded = number()?.with_scale_round(scale, bigdecimal::RoundingMode::HalfUp);
         Some(rounded.to_plain_string())
     };
-    let same = |member: &&Box<str>, part: &str| member.eq_ignore_ascii_case(part);
+    let same = |member: &str, part: &str| member.eq_ignore_ascii_case(part);
     match column_type {
         ColumnType::Int { .. } => rounded(0),
         ColumnType::Decimal { scale, .. } => rounded(i64::from(*scale)),
@@ -70,8 +70,9 @@ pub fn stored(column_type: &ColumnType, text_column: bool, text: &str) -> Option
             members.iter().find(|member| same(member, text)).map(ToString::to_string)
         }
         ColumnType::Set { members } => {
-            let has = |member: &&Box<str>| text.split(',').any(|part| same(member, part));
-            Some(members.iter().filter(has).map(|m| &**m).collect::<Vec<_>>().join(","))
+            let has = |member: &&str| text.split(',').any(|part| same(member, part));
+            let members = members.iter().map(|member| &**member);
+            Some(members.filter(has).collect::<Vec<_>>().join(","))
         }
         ColumnType::Date => {
             let plain = text.len() == 10 && text.as_bytes().get(4) == Some(&b'-');

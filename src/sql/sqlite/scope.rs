@@ -18,25 +18,12 @@ pub struct Statement<'a> {
     pub read: RefCell<Vec<String>>,
     /// FOR UPDATE or FOR SHARE was written.
     pub locks: Cell<bool>,
-    numbers: Cell<usize>,
 }
 
 impl<'a> Statement<'a> {
     /// A statement that has read nothing yet.
     pub fn new(tables: &'a dyn Tables, variables: &'a dyn Variables) -> Self {
-        Self {
-            tables,
-            variables,
-            read: RefCell::default(),
-            locks: Cell::new(false),
-            numbers: Cell::new(0),
-        }
-    }
-
-    /// A number not given before, for names inside the SQLite text.
-    pub fn number(&self) -> usize {
-        self.numbers.set(self.numbers.get() + 1);
-        self.numbers.get()
+        Self { tables, variables, read: RefCell::default(), locks: Cell::new(false) }
     }
 
     /// A table by the parts of its written name.

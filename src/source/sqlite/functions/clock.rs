@@ -264,7 +264,7 @@ fn shift(call: &Call<'_, '_>) -> Result<Stored, Fault> {
         "MINUTE" => micros(60).and_then(|by| moment.plus_micros(by)),
         "SECOND" => {
             let exact = amount * bigdecimal::BigDecimal::from(SECOND);
-            moment.plus_micros(i128::from(sign) * decimal::rounded(&exact))
+            moment.plus_micros(sign * decimal::rounded(&exact))
         }
         _ => moment.plus_micros(whole),
     };
@@ -567,22 +567,6 @@ fn scan(value: &str, format: &str) -> Option<Moment> {
     let mut m = Moment::default();
     let (mut hour, mut minute, mut second, mut micros) = (0, 0, 0, 0);
     let mut half = None;
-    let number = |rest: &mut &str, most: usize| -> Option<i64> {
-        let width = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
-        let number = rest.get(..width)?.parse().ok()?;
-        *rest = rest.get(width..)?;
-        Some(number)
-    };
-    let named = |rest: &mut &str, names: &[&str], short: bool| -> Option<i64> {
-        for (at, name) in names.iter().enumerate() {
-            let name = if short { name.get(..3)? } else { name };
-            if rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)) {
-                *rest = rest.get(name.len()..)?;
-                return i64::try_from(at + 1).ok();
-            }
-        }
-        None
-    };
     let expanded = format.replace("%T", "%H:%i:%s").replace("%r", "%I:%i:%s %p");
     let mut letters = expanded.chars();
     while let Some(letter) = letters.next() {
@@ -595,31 +579,31 @@ fn scan(value: &str, format: &str) -> Option<Moment> {
             continue;
         }
         match letters.next()? {
-            'Y' => m.year = number(&mut rest, 4)?,
+            'Y' => m.year = scan_number(&mut rest, 4)?,
             'y' => {
-                let year = number(&mut rest, 2)?;
+                let year = scan_number(&mut rest, 2)?;
                 m.year = if year < 70 { year + 2000 } else { year + 1900 };
             }
-            'm' | 'c' => m.month = number(&mut rest, 2)?,
-            'd' | 'e' => m.day = number(&mut rest, 2)?,
+            'm' | 'c' => m.month = scan_number(&mut rest, 2)?,
+            'd' | 'e' => m.day = scan_number(&mut rest, 2)?,
             'D' => {
-                m.day = number(&mut rest, 2)?;
+                m.day = scan_number(&mut rest, 2)?;
                 rest = rest.get(2..)?;
             }
-            'M' => m.month = named(&mut rest, &MONTHS, false)?,
-            'b' => m.month = named(&mut rest, &MONTHS, true)?,
-            'W' => named(&mut rest, &DAYS, false).map(|_| ())?,
-            'a' => named(&mut rest, &DAYS, true).map(|_| ())?,
-            'H' | 'k' | 'h' | 'I' | 'l' => hour = number(&mut rest, 2)?,
-            'i' => minute = number(&mut rest, 2)?,
-            's' | 'S' => second = number(&mut rest, 2)?,
+            'M' => m.month = scan_name(&mut rest, &MONTHS, false)?,
+            'b' => m.month = scan_name(&mut rest, &MONTHS, true)?,
+            'W' => scan_name(&mut rest, &DAYS, false).map(|_| ())?,
+            'a' => scan_name(&mut rest, &DAYS, true).map(|_| ())?,
+            'H' | 'k' | 'h' | 'I' | 'l' => hour = scan_number(&mut rest, 2)?,
+            'i' => minute = scan_number(&mut rest, 2)?,
+            's' | 'S' => second = scan_number(&mut rest, 2)?,
             'f' => {
                 let width = rest.bytes().take(6).take_while(u8::is_ascii_digit).count();
                 let digits = rest.get(..width)?;
                 micros = format!("{digits:0<6}").parse().ok()?;
                 rest = rest.get(width..)?;
             }
-            'p' => half = Some(named(&mut rest, &["AM", "PM"], false)?),
+            'p' => half = Some(scan_name(&mut rest, &["AM", "PM"], false)?),
             '%' => rest = rest.strip_prefix('%')?,
             _ => return None,
         }
@@ -632,4 +616,24 @@ fn scan(value: &str, format: &str) -> Option<Moment> {
     }
     m.micros = ((hour * 60 + minute) * 60 + second) * SECOND + micros;
     Some(m)
+}
+
+/// Takes a number of at most so many digits off.
+fn scan_number(rest: &mut &str, most: usize) -> Option<i64> {
+    let width = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+    let number = rest.get(..width)?.parse().ok()?;
+    *rest = rest.get(width..)?;
+    Some(number)
+}
+
+/// Takes one of the names off, or its first three letters; counted from 1.
+fn scan_name(rest: &mut &str, names: &[&str], short: bool) -> Option<i64> {
+    for (at, name) in names.iter().enumerate() {
+        let name = if short { name.get(..3)? } else { name };
+        if rest.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)) {
+            *rest = rest.get(name.len()..)?;
+            return i64::try_from(at + 1).ok();
+        }
+    }
+    None
 }

@@ -5,12 +5,9 @@
 
 use bigdecimal::num_bigint::{BigInt, Sign};
 use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive as _};
-use rusqlite::types::{Value as Stored, ValueRef};
+use rusqlite::types::ValueRef;
 
 use super::form::Leftover;
-
-/// Wider columns hold TEXT.
-const INTEGER_DIGITS_MAX: u8 = 18;
 
 /// Reads a DECIMAL's or DOUBLE's text.
 pub fn parse(text: &str) -> Option<BigDecimal> {
@@ -49,26 +46,6 @@ fn wide(digits: &[u8], scale: u8, negative: bool) -> String {
         .collect();
     let number: BigInt = digits.parse().unwrap_or_default();
     plain(&BigDecimal::new(if negative { -number } else { number }, i64::from(scale)))
-}
-
-/// A number of a column's scale in stored form.
-pub fn stored(number: &BigDecimal, precision: u8, scale: u8) -> Stored {
-    let (digits, _) =
-        number.with_scale_round(i64::from(scale), RoundingMode::HalfUp).into_bigint_and_exponent();
-    if precision <= INTEGER_DIGITS_MAX
-        && let Some(small) = digits.to_i64()
-    {
-        return Stored::Integer(small);
-    }
-    let width = usize::from(precision);
-    let negative = digits.sign() == Sign::Minus;
-    let text = format!("{:0>width$}", digits.magnitude().to_string());
-    if negative {
-        let complement: String =
-            text.bytes().map(|digit| char::from(b'9' + b'0' - digit)).collect();
-        return Stored::Text(format!("n{complement}"));
-    }
-    Stored::Text(format!("p{text}"))
 }
 
 /// The largest number of a precision and scale.
@@ -161,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn orders_by_key_and_by_stored_form() {
+    fn orders_by_key() {
         let texts = [
             "-12345678901234567890.5",
             "-100",
@@ -178,23 +155,7 @@ mod tests {
         let numbers: Vec<BigDecimal> = texts.iter().map(|text| parse(text).unwrap()).collect();
         for pair in numbers.windows(2) {
             assert!(key(&pair[0]) < key(&pair[1]), "{} < {}", pair[0], pair[1]);
-            let stored = |n: &BigDecimal| match stored(n, 30, 3) {
-                Stored::Text(text) => text,
-                other => panic!("{other:?}"),
-            };
-            assert!(stored(&pair[0]) < stored(&pair[1]), "{} < {}", pair[0], pair[1]);
         }
         assert_eq!(key(&parse("10").unwrap()), key(&parse("10.00").unwrap()));
-    }
-
-    #[test]
-    fn shows_what_it_stored() {
-        let show = |text: &str, precision, scale| {
-            let stored = stored(&parse(text).unwrap(), precision, scale);
-            shown(ValueRef::from(&stored), scale)
-        };
-        assert_eq!(show("10", 8, 2), "10.00");
-        assert_eq!(show("-0.005", 8, 2), "-0.01");
-        assert_eq!(show("-12345678901234567890.5", 30, 3), "-12345678901234567890.500");
     }
 }

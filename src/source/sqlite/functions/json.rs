@@ -183,7 +183,7 @@ impl Reader<'_> {
 
     fn escape(&mut self) -> Result<char, JsonError> {
         let error = self.error("\"Incorrect hex digit after \\u escape in string.\"");
-        let mut unit = |reader: &mut Self| {
+        let unit = |reader: &mut Self| {
             let digits = reader.text.get(reader.at..reader.at + 4)?;
             reader.at += 4;
             u32::from_str_radix(digits, 16).ok()

@@ -4,9 +4,6 @@ use bigdecimal::{BigDecimal, ToPrimitive as _};
 
 use super::decimal;
 
-/// The zero date.
-pub const ZERO_DATE: &str = "0000-00-00";
-
 /// 838:59:59 in microseconds.
 pub const TIME_MAX: i64 = ((838 * 60 + 59) * 60 + 59) * SECOND;
 
@@ -41,17 +38,6 @@ impl Moment {
     /// Whether the month or the day is zero.
     pub fn has_zero(&self) -> bool {
         self.month == 0 || self.day == 0
-    }
-
-    /// Whether it has a time of day.
-    pub fn has_clock(&self) -> bool {
-        self.micros != 0
-    }
-
-    /// Whether a TIMESTAMP can be it.
-    pub fn fits_timestamp(&self) -> bool {
-        let seconds = self.unix_micros() / SECOND;
-        (1..=2_147_483_647).contains(&seconds)
     }
 
     /// Rounded to digits of a second, upwards over midnight too.

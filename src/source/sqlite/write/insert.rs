@@ -102,8 +102,7 @@ impl Run<'_> {
         let next = counters.next(name, || self.first_count(table, column))?;
         let given = given.unwrap_or(Stored::Null);
         let wanted = match given {
-            Stored::Null | Stored::Integer(0) => None,
-            Stored::Real(number) if number == 0.0 => None,
+            Stored::Null | Stored::Integer(0) | Stored::Real(0.0) => None,
             other => Some(other),
         };
         let Some(value) = wanted else {
