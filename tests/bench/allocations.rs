@@ -2,7 +2,8 @@
 //! encoder to the socket.
 //!
 //! The whole program runs on one thread of this process, whose allocations are counted while a
-//! client reads N rows and then 2 N: what the second reading needs more is the rows' share.
+//! client reads. A statement costs some and a transaction costs some; what transactions of many
+//! rows cost more than those of few is the rows' share.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
@@ -20,17 +21,22 @@ use super::servers::{LoggedRows, ready};
 pub fn run() {
     let server = Server::start();
     let connect = || ready(&server.address.to_string());
-    let logged = LoggedRows::new(connect, ROWS * 2);
+    let logged =
+        LoggedRows::new(connect, &[(TRANSACTIONS * FEW, FEW), (TRANSACTIONS * MANY, MANY)]);
     let mut client = connect();
     let mut reads = |rows: u64| {
         let statement = logged.statement(rows);
-        server.allocations(|| assert_eq!(client.count(&statement), rows))
+        server.allocations(|| assert_eq!(client.count(&statement), rows)) as f64
     };
     // The first reading warms buffers up.
-    reads(ROWS * 2);
-    let (once, twice) = (reads(ROWS), reads(ROWS * 2));
-    println!("  {once} allocations for {ROWS} rows, {twice} for {}", ROWS * 2);
-    let each = twice.saturating_sub(once) as f64 / ROWS as f64;
+    reads(TRANSACTIONS * (FEW + MANY));
+    let half = reads(TRANSACTIONS / 2 * FEW);
+    let few = reads(TRANSACTIONS * FEW);
+    let all = reads(TRANSACTIONS * (FEW + MANY));
+    let per_small = (few - half) / (TRANSACTIONS / 2) as f64;
+    let per_large = (all - few) / TRANSACTIONS as f64;
+    println!("  per transaction of {FEW} rows {per_small:.2}, of {MANY} rows {per_large:.2}");
+    let each = (per_large - per_small) / (MANY - FEW) as f64;
     aim("allocations per row", each, "", each < 0.005, "0");
 }
 
@@ -86,4 +92,6 @@ impl Server {
     }
 }
 
-const ROWS: u64 = 100_000;
+const TRANSACTIONS: u64 = 100;
+const FEW: u64 = 200;
+const MANY: u64 = 1_000;

@@ -47,7 +47,7 @@ fn main() {
 /// Rows that are already in the shared log, as every follower gets them, against a SELECT.
 fn encoder() {
     let server = Vstreamd::start("log_bytes_max = 268435456");
-    let logged = LoggedRows::new(|| server.client(), ENCODER_ROWS);
+    let logged = LoggedRows::new(|| server.client(), &[(ENCODER_ROWS, 1000)]);
     let maria = real::mariadb();
     let mut client = Client::connect(&maria.address());
     client.run("CREATE DATABASE encoder");

@@ -60,16 +60,21 @@ pub struct LoggedRows {
 }
 
 impl LoggedRows {
-    /// Makes the table `bench` and writes `rows` rows while a first stream follows.
-    pub fn new(connect: impl Fn() -> Client, rows: u64) -> LoggedRows {
+    /// Makes the table `bench` and writes rows while a first stream follows: so many, in
+    /// transactions of so many each.
+    pub fn new(connect: impl Fn() -> Client, parts: &[(u64, u64)]) -> LoggedRows {
         let (mut writer, mut follower) = (connect(), connect());
         writer.run(TABLE);
         follower.open("VSTREAM *, _pos FROM bench WHERE pos > 'current'");
         // The first row tells where the readings begin.
         fill(&mut writer, 0, 1, 1);
         let mut row = follower.row().expect("a stream goes on");
-        fill(&mut writer, 1, rows, 1000);
-        for _ in 0..rows {
+        let mut next = 1;
+        for (rows, per_transaction) in parts {
+            fill(&mut writer, next, *rows, *per_transaction);
+            next += rows;
+        }
+        for _ in 1..next {
             follower.step();
         }
         let start = row.pop().flatten().expect("_pos is never NULL");
