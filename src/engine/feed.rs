@@ -39,6 +39,11 @@ impl Feed {
         matches!(self.place, Place::Tail(_))
     }
 
+    /// What the tail has read completely; none if it does not read yet.
+    pub fn known(&self) -> Option<GtidSet> {
+        self.tail.log.known()
+    }
+
     /// Everything committed when the tail, reading all that is wanted, was last heard of.
     pub async fn now(&self) -> Result<GtidSet, End> {
         let log = &self.tail.log;

@@ -200,6 +200,13 @@ impl Log {
         covered.then(|| ring.last.clone())
     }
 
+    /// Everything that has been read completely, of whatever tables; none if nothing is being read.
+    pub fn known(&self) -> Option<GtidSet> {
+        let ring = self.ring();
+        let reads = ring.end.is_none() && !ring.segments.is_empty();
+        reads.then(|| ring.last.clone())
+    }
+
     /// Everything that has been read completely.
     pub fn last(&self) -> GtidSet {
         self.ring().last.clone()

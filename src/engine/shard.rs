@@ -17,6 +17,7 @@ use crate::event::{
 use crate::plan::{Flags, PlanError};
 use crate::source::{Scan, Scope, Snapshot, Source, SourceError};
 
+use super::SubscribeError;
 use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
 use super::copy::{CopyProgress, last_pk};
@@ -197,6 +198,33 @@ impl ShardStream {
         Arc::clone(&self.status)
     }
 
+    /// Fixes where a stream from now on begins: it will hold whatever is committed after this.
+    pub async fn fix_now(&mut self) -> Result<(), SubscribeError> {
+        while self.start == Start::Now {
+            // A tail that runs knows without asking its server.
+            let position = match self.feed().known() {
+                Some(position) => Ok(position),
+                None => self.source().position().await,
+            };
+            match position {
+                Ok(position) => {
+                    self.seen = position;
+                    return Ok(());
+                }
+                Err(_) if self.tablet + 1 < self.tails.len() => {
+                    self.feed = None;
+                    self.tablet += 1;
+                }
+                Err(source) => {
+                    let tablet = self.tails.get(self.tablet).map(|tail| &tail.tablet.name);
+                    let tablet = tablet.map(Arc::clone).unwrap_or_default();
+                    return Err(SubscribeError::Source { tablet, source });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The next events; `None` at the stream's end. Waits while there is nothing new.
     pub async fn next(&mut self) -> Result<Option<ShardBatch>, StreamError> {
         loop {
@@ -245,7 +273,6 @@ impl ShardStream {
         match self.start.clone() {
             Start::Copy => self.phase = Phase::Snapshot { fresh: true },
             Start::Now => {
-                self.seen = self.feed().now().await.map_err(|end| self.ended(end))?;
                 self.phase = Phase::Follow;
                 let now = (self.config.now)()
                     .duration_since(std::time::UNIX_EPOCH)

@@ -43,8 +43,8 @@ impl Inner {
             }
             let copy = copy_of(&rules, &position, &tables)?;
             plan_hash ^= copy.hash();
-            shards.push(position.clone());
-            streams.push(ShardStream::new(
+            let mut whole = position.clone();
+            let mut stream = ShardStream::new(
                 ShardRequest {
                     shard: Arc::clone(&shard.name),
                     position,
@@ -56,7 +56,14 @@ impl Inner {
                     salt: registration.id(),
                 },
                 &self.config,
-            ));
+            );
+            stream.fix_now().await?;
+            if whole.start == Start::Now {
+                // A token printed before this shard's first event resumes here, not at a later now.
+                whole.start = Start::After(stream.seen.clone());
+            }
+            shards.push(whole);
+            streams.push(stream);
         }
         if request.position.plan_hash.is_some_and(|hash| hash != plan_hash) {
             return Err(SubscribeError::OtherPlan);

@@ -1,7 +1,7 @@
 //! The journey of one stream over a scripted server.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::event::row::push_cell;
 use crate::event::{
@@ -9,7 +9,7 @@ use crate::event::{
     TableSchema,
 };
 use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
-use crate::source::memory::{MemoryChange, MemorySource, MemoryWork};
+use crate::source::memory::{Faults, MemoryChange, MemorySource, MemoryWork};
 
 use super::{Engine, EngineConfig, ShardSources, StreamError, Subscription, Tablet};
 
@@ -59,9 +59,13 @@ impl Script {
     }
 
     fn commit(&mut self, work: MemoryWork) {
+        self.commit_at(1_001 + self.sequence, work);
+    }
+
+    fn commit_at(&mut self, time: u64, work: MemoryWork) {
         self.sequence += 1;
         let gtid = Gtid::Mysql { server: [7; 16], tag: None, sequence: self.sequence };
-        self.source.commit(gtid, 1_000 + self.sequence, work);
+        self.source.commit(gtid, time, work);
     }
 
     fn change(&mut self, changes: &[Images<'_>]) {
@@ -74,14 +78,40 @@ impl Script {
     }
 
     fn engine(&self, config: EngineConfig) -> Engine {
+        Engine::new(config, vec![self.shard("0")])
+    }
+
+    fn shard(&self, name: &str) -> ShardSources {
         let tablet = Tablet {
             name: "zone1-1".into(),
             tablet_type: TabletType::Primary,
             source: Arc::new(self.source.clone()),
         };
-        let shard = ShardName::new("ks", "0");
-        Engine::new(config, vec![ShardSources { shard, tablets: vec![tablet] }])
+        ShardSources { shard: ShardName::new("ks", name), tablets: vec![tablet] }
     }
+}
+
+/// A stream from now on over three shards, whose first events have been read.
+async fn three_shards(
+    table: &Arc<TableSchema>,
+    config: EngineConfig,
+    flags: Flags,
+) -> ([Script; 3], Subscription) {
+    let scripts = [(); 3].map(|()| Script::new(&[table]));
+    let shards = ["-40", "40-80", "80-"];
+    let sources = shards.iter().zip(&scripts).map(|(name, script)| script.shard(name));
+    let config =
+        EngineConfig { now: || SystemTime::UNIX_EPOCH + Duration::from_secs(900), ..config };
+    let engine = Engine::new(config, sources.collect());
+    let names = shards.map(|name| ShardName::new("ks", name));
+    let position = Position::starting(&Start::Now, &names);
+    let request = StreamRequest { position, flags, ..request(&Start::Now, vec![Rule::all("a")]) };
+    let mut stream = engine.subscribe(request).await.unwrap();
+    for name in names {
+        let batch = stream.next().await.unwrap().unwrap();
+        assert_eq!((&*batch.shard, batch.events.len()), (&name, 2));
+    }
+    (scripts, stream)
 }
 
 fn request(start: &Start, rules: Vec<Rule>) -> StreamRequest {
@@ -191,6 +221,137 @@ async fn starts_now_and_shows_only_what_rules_fit() {
     assert_eq!(drain(&mut stream).await, ["B V C", "B F:a +(2,70) V C"]);
     engine.shutdown();
     assert!(matches!(stream.next().await, Err(StreamError::Shutdown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn shows_all_that_is_committed_after_subscribing() {
+    let a = schema("a");
+    let mut script = Script::new(&[&a]);
+    let engine = script.engine(EngineConfig::default());
+    let mut streams = Vec::new();
+    // The first one finds no tail, the last one a tail that has read what was committed before.
+    for id in 0..3 {
+        let now = request(&Start::Now, vec![Rule::all("a")]);
+        streams.push(engine.subscribe(now).await.unwrap());
+        script.change(&[(&a, None, Some(row(id, 0)))]);
+        tokio::time::sleep(Duration::from_secs(u64::from(id))).await;
+    }
+    let mut seen = Vec::new();
+    for stream in &mut streams {
+        seen.push(drain(stream).await.join(" "));
+    }
+    assert_eq!(
+        seen,
+        [
+            "V O B F:a +(0,0) V C B +(1,0) V C B +(2,0) V C",
+            "V O B F:a +(1,0) V C B +(2,0) V C",
+            "V O B F:a +(2,0) V C"
+        ]
+    );
+    assert_eq!(engine.usage().readers, 0, "who has caught up needs no reader");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_one_shard_holds_where_the_others_began() {
+    let a = schema("a");
+    let (mut one, mut other) = (Script::new(&[&a]), Script::new(&[&a]));
+    let engine = Engine::new(EngineConfig::default(), vec![one.shard("-80"), other.shard("80-")]);
+    let names = ["-80", "80-"].map(|name| ShardName::new("ks", name));
+    let mut now = request(&Start::Now, vec![Rule::all("a")]);
+    now.position = Position::starting(&Start::Now, &names);
+    let mut stream = engine.subscribe(now.clone()).await.unwrap();
+    let first = stream.next().await.unwrap().unwrap();
+    assert_eq!(*first.shard, names[0]);
+    let Some(Event::Vgtid(position)) = first.events.first() else { panic!("{first:?}") };
+    now.position = (**position).clone();
+    drop(stream);
+    one.change(&[(&a, None, Some(row(1, 0)))]);
+    other.change(&[(&a, None, Some(row(2, 0)))]);
+    let mut stream = engine.subscribe(now).await.unwrap();
+    let mut lines = drain(&mut stream).await;
+    lines.sort();
+    assert_eq!(lines, ["B F:a +(1,0) V C", "B F:a +(2,0) V C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_shards_take_turns_and_beat_only_between_transactions() {
+    let a = schema("a");
+    let config = EngineConfig { part_bytes: 1, ..EngineConfig::default() };
+    let flags = Flags { heartbeat_interval: 5, ..Flags::default() };
+    let (mut scripts, mut stream) = three_shards(&a, config, flags).await;
+    let began = tokio::time::Instant::now();
+    let beat = stream.next().await.unwrap().unwrap();
+    assert!(matches!(*beat.events, [Event::Heartbeat(900)]), "{beat:?}");
+    assert_eq!(began.elapsed().as_secs(), 5);
+    // A transaction that takes minutes, and others meanwhile.
+    let (delay_max, batch_max) = (Duration::from_secs(30), 1);
+    scripts[1].source.set_faults(Faults { delay_max, batch_max, ..Faults::default() });
+    let rows: Vec<_> = (0..20).map(|id| (&a, None, Some(row(id, 0)))).collect();
+    scripts[1].change(&rows);
+    let mut seen = Vec::new();
+    while !seen.ends_with(&["V".to_owned(), "C".to_owned()]) {
+        let batch = stream.next().await.unwrap().unwrap();
+        assert!(seen.is_empty() || *batch.shard.shard == *"40-80", "{seen:?}");
+        if !matches!(*batch.events, [Event::Heartbeat(_)]) {
+            seen.extend(batch.events.iter().map(print));
+            scripts[0].change(&[(&a, None, Some(row(seen.len() as u32, 0)))]);
+            scripts[2].change(&[(&a, None, Some(row(seen.len() as u32, 0)))]);
+        }
+    }
+    assert!(began.elapsed().as_secs() > 60, "{:?}", began.elapsed());
+    let mut shards = Vec::new();
+    while shards.len() < 6 {
+        let batch = stream.next().await.unwrap().unwrap();
+        if let Some(Event::Commit(_)) = batch.events.last() {
+            shards.push(batch.shard.shard.to_string());
+        }
+    }
+    assert_eq!(shards, ["80-", "-40", "80-", "-40", "80-", "-40"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_three_shards_the_ones_ahead_wait() {
+    let a = schema("a");
+    let flags = Flags { minimize_skew: true, ..Flags::default() };
+    let (mut scripts, mut stream) = three_shards(&a, EngineConfig::default(), flags).await;
+    for (shard, time) in [(1, 2_000), (0, 1_000), (2, 1_500), (0, 1_998), (2, 1_999)] {
+        scripts[shard].commit_at(time, MemoryWork::Other);
+    }
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        times.push(stream.next().await.unwrap().unwrap().timestamp());
+    }
+    times[2..].sort_unstable();
+    assert_eq!(times, [1_000, 1_500, 1_998, 1_999, 2_000]);
+    // The others say nothing any more.
+    scripts[0].commit_at(9_000, MemoryWork::Other);
+    let began = tokio::time::Instant::now();
+    let error = stream.next().await.unwrap_err();
+    assert!(matches!(&error, StreamError::Skew(shard) if *shard.shard == *"-40"), "{error}");
+    assert_eq!(began.elapsed(), EngineConfig::default().skew_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refuses_a_position_that_no_server_has_reached() {
+    let a = schema("a");
+    let script = Script::new(&[&a]);
+    let engine = script.engine(EngineConfig::default());
+    let mut ahead = request(&Start::Copy, vec![Rule::all("a")]);
+    let set = "MySQL56/07070707-0707-0707-0707-070707070707:1-3".parse().unwrap();
+    ahead.position.shards[0].start = Start::After(set);
+    let mut stream = engine.subscribe(ahead.clone()).await.unwrap();
+    let error = stream.next().await.unwrap_err();
+    assert!(matches!(error, StreamError::Future { .. }), "{error}");
+    // Another server of the shard may have it.
+    let mut newer = Script::new(&[&a]);
+    for id in 0..4 {
+        newer.change(&[(&a, None, Some(row(id, 0)))]);
+    }
+    let mut shard = script.shard("0");
+    shard.tablets.extend(newer.shard("0").tablets);
+    let engine = Engine::new(EngineConfig::default(), vec![shard]);
+    let mut stream = engine.subscribe(ahead).await.unwrap();
+    assert_eq!(drain(&mut stream).await, ["B F:a +(3,0) V C"]);
 }
 
 #[tokio::test(start_paused = true)]

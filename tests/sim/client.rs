@@ -42,6 +42,8 @@ struct ShardMemory {
     state: State,
     versions: BTreeMap<(TableName, Vec<u8>), u64>,
     set: Option<GtidSet>,
+    /// What had been committed when the stream was opened.
+    committed: GtidSet,
     copying: bool,
     /// The row change of an open transaction that was seen last.
     last: Option<(Gtid, u64)>,
@@ -50,7 +52,8 @@ struct ShardMemory {
 pub struct Client {
     name: usize,
     world: Rc<RefCell<World>>,
-    engine: Engine,
+    /// Processes over the same servers; each life is spent with one of them.
+    engines: Vec<Engine>,
     habits: Habits,
     random: fastrand::Rng,
     memory: Memory,
@@ -68,7 +71,7 @@ impl Client {
     pub fn new(
         name: usize,
         world: &Rc<RefCell<World>>,
-        engine: Engine,
+        engines: Vec<Engine>,
         habits: Habits,
         seed: u64,
     ) -> Self {
@@ -76,7 +79,7 @@ impl Client {
         Self {
             name,
             world: Rc::clone(world),
-            engine,
+            engines,
             habits,
             random: fastrand::Rng::with_seed(seed),
             memory,
@@ -146,10 +149,14 @@ impl Client {
         }
         self.order = ClientOrder::starting(&request.position);
         self.note("subscribes");
-        let mut subscription = match self.engine.subscribe(request).await {
+        let engine = self.random.choice(&self.engines).cloned().expect("there is one at least");
+        let mut subscription = match engine.subscribe(request).await {
             Ok(subscription) => subscription,
             Err(error) => return self.refused(&error).await,
         };
+        for (memory, shard) in self.memory.shards.iter_mut().zip(&self.world.borrow().shards) {
+            memory.committed = shard.everything();
+        }
         self.world.borrow_mut().counts.lives += 1;
         loop {
             self.dawdle().await;
@@ -158,7 +165,7 @@ impl Client {
             }
             let read = match self.read(&mut subscription).await {
                 Ok(read) => read,
-                Err(error) => return self.broken(&error),
+                Err(error) => return self.broken(&error).await,
             };
             if let Some(batch) = read {
                 self.batch(&batch)?;
@@ -215,8 +222,14 @@ impl Client {
         Ok(Next::Again)
     }
 
-    fn broken(&mut self, error: &StreamError) -> Result<Next, String> {
+    async fn broken(&mut self, error: &StreamError) -> Result<Next, String> {
         self.note(&format!("broken: {error}"));
+        // A replica that is behind, asked by a client that comes from another one.
+        if let StreamError::Future { .. } = error {
+            self.world.borrow_mut().counts.future += 1;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return Ok(Next::Again);
+        }
         let mut world = self.world.borrow_mut();
         match error {
             StreamError::Source { source, .. } if source.is_transient() => {
@@ -226,8 +239,6 @@ impl Client {
                 world.counts.purged += 1;
                 self.kept.clear();
             }
-            // A replica that is behind, asked by a client that comes from the other one.
-            StreamError::Future { .. } => world.counts.future += 1,
             StreamError::TableChanged { .. } if world.counts.statements > 0 => {
                 world.counts.fresh_starts += 1;
                 self.kept.clear();
@@ -456,6 +467,10 @@ impl Client {
     /// The first position of a stream that began now: the tables are taken as they are there.
     fn begin(&mut self, index: usize, now: &GtidSet) -> Result<(), String> {
         if !self.memory.shards[index].copying {
+            let committed = &self.memory.shards[index].committed;
+            if !committed.contains_set(now) {
+                return Err(format!("begins at {now}, behind {committed}"));
+            }
             let mut state = self.world.borrow().shards[index].state_at(now);
             state.tables.retain(|name, _| self.wants(&name.table));
             self.memory.shards[index].state = state;
@@ -496,6 +511,7 @@ impl Memory {
             state: State::default(),
             versions: BTreeMap::new(),
             set: None,
+            committed: GtidSet::new(),
             copying: habits.start == Start::Copy,
             last: None,
         };

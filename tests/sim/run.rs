@@ -99,6 +99,7 @@ impl Counts {
             self.freezes,
             self.given_up,
             self.purged,
+            self.future,
             self.fresh_starts,
             self.catching_up,
             self.waiting,
@@ -201,8 +202,13 @@ fn engine(random: &mut fastrand::Rng, world: &World) -> (Engine, EngineConfig) {
         tablet_type: TabletType::Replica,
         source: Arc::new(source.clone()),
     };
+    // Some know one replica only, and it may be behind the one that a client comes from.
+    let replicas = world.shards.iter().map(|shard| shard.sources.len()).min().unwrap_or(0);
+    let only = (random.u32(..3) == 0).then(|| random.usize(..replicas));
     let sources = world.shards.iter().map(|shard| {
-        let tablets = shard.sources.iter().map(tablet).collect();
+        let known = shard.sources.iter().enumerate();
+        let known = known.filter(|(replica, _)| only.is_none_or(|only| only == *replica));
+        let tablets = known.map(|(_, source)| tablet(source)).collect();
         ShardSources { shard: shard.name.clone(), tablets }
     });
     let config = config(random);
@@ -229,9 +235,8 @@ fn clients(random: &mut fastrand::Rng, world: &Rc<RefCell<World>>) -> (Vec<Clien
             freezes: random.choice([0, 0, 30]).unwrap(),
             restarts: random.choice([0, 20, 100]).unwrap(),
         };
-        let (engine, _) = random.choice(&engines).expect("there is one at least");
-        let seed = random.u64(..);
-        Client::new(name, world, engine.clone(), habits, seed)
+        let known = engines.iter().map(|(engine, _)| engine.clone()).collect();
+        Client::new(name, world, known, habits, random.u64(..))
     };
     ((0..count).map(client).collect(), engines)
 }
