@@ -226,7 +226,10 @@ impl Client {
                 return Ok(Ok(()));
             }
         };
-        Ok(table.map(|table| self.encoding(more).table(link, &table)))
+        Ok(table.map(|mut table| {
+            table.fit();
+            self.encoding(more).table(link, &table)
+        }))
     }
 
     /// Opens a stream and sends its rows until it ends.

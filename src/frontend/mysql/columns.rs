@@ -39,6 +39,13 @@ impl ColumnDefinition {
         }
     }
 
+    /// Declares a text as so many characters long; other types keep their length.
+    pub fn fit_text(&mut self, characters: u32) {
+        if self.wire_type == WireType::MYSQL_TYPE_VAR_STRING {
+            self.length = characters.saturating_mul(CHARACTER_BYTES);
+        }
+    }
+
     /// A whole number that a statement makes.
     pub fn integer(name: &str) -> Self {
         Self { length: 20, ..Self::made(name, WireType::MYSQL_TYPE_LONGLONG) }

@@ -17,11 +17,19 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table of texts without rows: each column's name, and the characters of its longest cell.
-    pub fn of_texts(columns: &[(&str, u32)]) -> Self {
-        let columns =
-            columns.iter().map(|(name, length)| ColumnDefinition::text(name, *length)).collect();
+    /// A table of texts by their columns' names, without rows.
+    pub fn of_texts(columns: &[&str]) -> Self {
+        let columns = columns.iter().map(|name| ColumnDefinition::text(name, 0)).collect();
         Self { columns, rows: Vec::new() }
+    }
+
+    /// Declares each text as long as its longest cell: clients draw columns that wide.
+    pub fn fit(&mut self) {
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let cells = self.rows.iter().filter_map(|row| row.get(at)?.as_deref());
+            let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
+            column.fit_text(u32::try_from(longest).unwrap_or(u32::MAX));
+        }
     }
 }
 

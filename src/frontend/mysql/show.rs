@@ -19,7 +19,7 @@ pub fn databases<'a>(
     names: impl Iterator<Item = &'a str>,
     filter: Option<&Filter>,
 ) -> Result<Table, Failure> {
-    let mut table = Table::of_texts(&[("Database", 64)]);
+    let mut table = Table::of_texts(&["Database"]);
     table.rows = names.map(|name| vec![Some(name.to_owned())]).collect();
     keep(table, filter)
 }
@@ -29,14 +29,14 @@ pub fn shards<'a>(
     shards: impl Iterator<Item = &'a ShardName>,
     filter: Option<&Filter>,
 ) -> Result<Table, Failure> {
-    let mut table = Table::of_texts(&[("Shards", 128)]);
+    let mut table = Table::of_texts(&["Shards"]);
     table.rows = shards.map(|shard| vec![Some(shard.to_string())]).collect();
     keep(table, filter)
 }
 
 /// SHOW VITESS_TARGET.
 pub fn target(target: Option<&Target>) -> Table {
-    let mut table = Table::of_texts(&[("Target", 128)]);
+    let mut table = Table::of_texts(&["Target"]);
     table.rows = vec![vec![Some(target.map(ToString::to_string).unwrap_or_default())]];
     table
 }
@@ -58,7 +58,7 @@ pub fn status(entries: &[(&str, u64)], filter: Option<&Filter>) -> Result<Table,
 
 /// SHOW WARNINGS and SHOW ERRORS.
 pub fn diagnostics(left: &[Warning], errors: bool, offset: u64, limit: Option<u64>) -> Table {
-    let mut table = Table::of_texts(&[("Level", 7), ("Code", 4), ("Message", 512)]);
+    let mut table = Table::of_texts(&["Level", "Code", "Message"]);
     let row = |left: &Warning| {
         vec![Some(left.level.to_owned()), Some(left.code.to_string()), Some(left.message.clone())]
     };
@@ -72,7 +72,7 @@ pub fn diagnostics(left: &[Warning], errors: bool, offset: u64, limit: Option<u6
 /// SHOW COUNT(*) WARNINGS and SHOW COUNT(*) ERRORS.
 pub fn count(left: &[Warning], errors: bool) -> Table {
     let name = if errors { "@@session.error_count" } else { "@@session.warning_count" };
-    let mut table = Table::of_texts(&[(name, 21)]);
+    let mut table = Table::of_texts(&[name]);
     let count = left.iter().filter(|left| !errors || left.level == ERROR).count();
     table.rows = vec![vec![Some(count.to_string())]];
     table
@@ -80,23 +80,15 @@ pub fn count(left: &[Warning], errors: bool) -> Table {
 
 /// SHOW GRANTS: every user may do everything.
 pub fn grants(user: &str) -> Table {
-    let mut table = Table::of_texts(&[(&format!("Grants for {user}@%"), 1024)]);
+    let mut table = Table::of_texts(&[&format!("Grants for {user}@%")]);
     table.rows = vec![vec![Some(format!("GRANT ALL PRIVILEGES ON *.* TO `{user}`@`%`"))]];
     table
 }
 
 /// SHOW PROCESSLIST.
 pub fn processlist(processes: &[Process], full: bool) -> Table {
-    let mut table = Table::of_texts(&[
-        ("Id", 21),
-        ("User", 32),
-        ("Host", 64),
-        ("db", 64),
-        ("Command", 16),
-        ("Time", 7),
-        ("State", 64),
-        ("Info", 100),
-    ]);
+    let mut table =
+        Table::of_texts(&["Id", "User", "Host", "db", "Command", "Time", "State", "Info"]);
     let row = |process: &Process| {
         let info = process.info.as_ref().map(|info| match full {
             true => info.to_string(),
@@ -124,15 +116,7 @@ pub fn vstreams(
     filter: Option<&Filter>,
 ) -> Result<Table, Failure> {
     let mut table = Table::of_texts(&[
-        ("Id", 21),
-        ("User", 32),
-        ("Stream", 20),
-        ("Shard", 128),
-        ("Tablet", 128),
-        ("Phase", 16),
-        ("Position", 1024),
-        ("Lag", 20),
-        ("Waiting", 32),
+        "Id", "User", "Stream", "Shard", "Tablet", "Phase", "Position", "Lag", "Waiting",
     ]);
     let row = |stream: &StreamStatus| {
         let waiting = if stream.waiting_for_reader { "catch-up reader" } else { "" };
@@ -155,15 +139,8 @@ pub fn vstreams(
 
 /// EXPLAIN VSTREAM.
 pub fn explained(entries: &[Explained]) -> Table {
-    let mut table = Table::of_texts(&[
-        ("Shard", 128),
-        ("Tablet", 128),
-        ("Start", 1024),
-        ("Table", 128),
-        ("Rule", 1024),
-        ("Projection", 1024),
-        ("Predicate", 1024),
-    ]);
+    let mut table =
+        Table::of_texts(&["Shard", "Tablet", "Start", "Table", "Rule", "Projection", "Predicate"]);
     let row = |entry: &Explained| {
         vec![
             Some(entry.shard.to_string()),
@@ -180,7 +157,7 @@ pub fn explained(entries: &[Explained]) -> Table {
 }
 
 fn name_and_value() -> Table {
-    Table::of_texts(&[("Variable_name", 64), ("Value", 1024)])
+    Table::of_texts(&["Variable_name", "Value"])
 }
 
 /// The rows that the filter keeps.
