@@ -14,7 +14,7 @@ use crate::harness::vstreamd::Vstreamd;
 type Table = BTreeMap<i64, Vec<Option<String>>>;
 
 const WRITERS: i64 = 3;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn data_and_journal_agree_after_every_kill() {

@@ -37,7 +37,7 @@ const SHAPES: [Shape; 4] = [
 ];
 /// The last row in every order.
 const MARK: i64 = 1_000_000;
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_position_resumes_in_another_process() {

@@ -65,4 +65,4 @@ impl Drop for Terminal {
 }
 
 /// Bounds a hang only: the machine may be busy.
-const WAIT_TENTHS_MAX: u32 = 300;
+const WAIT_TENTHS_MAX: u32 = 900;
