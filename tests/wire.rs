@@ -374,7 +374,7 @@ async fn connections_have_a_bound_and_logins_a_deadline() {
         connections_max: 5,
         logins_max: 3,
         logins_per_address_max: 3,
-        login_timeout: Duration::from_millis(300),
+        login_timeout: Duration::from_secs(3),
         ..DoorConfig::default()
     };
     let door = OpenDoor::with(config, vstreamd::frontend::mysql::Accounts::Anybody).await;

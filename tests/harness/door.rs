@@ -63,7 +63,7 @@ impl OpenDoor {
     /// Asks the door to close, and waits until it has.
     pub async fn close(self) {
         self.controller.request();
-        let closed = tokio::time::timeout(Duration::from_secs(20), self.task).await;
+        let closed = tokio::time::timeout(Duration::from_secs(90), self.task).await;
         closed.expect("the door closes in time").unwrap();
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Ten times what any answer takes: only a hang takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 const PROTOCOL_41: u32 = 0x200;
 const CONNECT_WITH_DB: u32 = 0x8;

@@ -362,4 +362,4 @@ fn chain(error: &dyn Error) -> String {
 }
 
 /// A bound on hangs, not on speed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
