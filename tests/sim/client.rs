@@ -42,8 +42,9 @@ struct ShardMemory {
     state: State,
     versions: BTreeMap<(TableName, Vec<u8>), u64>,
     set: Option<GtidSet>,
-    /// What had been committed when the stream was opened.
-    committed: GtidSet,
+    /// The stream begins now, and what had been committed when it was opened.
+    from_now: bool,
+    committed: Option<GtidSet>,
     copying: bool,
     /// The row change of an open transaction that was seen last.
     last: Option<(Gtid, u64)>,
@@ -146,6 +147,7 @@ impl Client {
         let request = self.request()?;
         for (memory, position) in self.memory.shards.iter_mut().zip(&request.position.shards) {
             memory.copying = position.wants_copy();
+            memory.from_now = position.start == Start::Now;
         }
         self.order = ClientOrder::starting(&request.position);
         self.note("subscribes");
@@ -155,7 +157,7 @@ impl Client {
             Err(error) => return self.refused(&error).await,
         };
         for (memory, shard) in self.memory.shards.iter_mut().zip(&self.world.borrow().shards) {
-            memory.committed = shard.everything();
+            memory.committed = memory.from_now.then(|| shard.everything());
         }
         self.world.borrow_mut().counts.lives += 1;
         loop {
@@ -467,8 +469,9 @@ impl Client {
     /// The first position of a stream that began now: the tables are taken as they are there.
     fn begin(&mut self, index: usize, now: &GtidSet) -> Result<(), String> {
         if !self.memory.shards[index].copying {
-            let committed = &self.memory.shards[index].committed;
-            if !committed.contains_set(now) {
+            // A copy whose tables were all dropped begins at its snapshot, whenever that was.
+            let committed = self.memory.shards[index].committed.as_ref();
+            if let Some(committed) = committed.filter(|committed| !committed.contains_set(now)) {
                 return Err(format!("begins at {now}, behind {committed}"));
             }
             let mut state = self.world.borrow().shards[index].state_at(now);
@@ -511,7 +514,8 @@ impl Memory {
             state: State::default(),
             versions: BTreeMap::new(),
             set: None,
-            committed: GtidSet::new(),
+            from_now: false,
+            committed: None,
             copying: habits.start == Start::Copy,
             last: None,
         };

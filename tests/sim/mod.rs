@@ -45,13 +45,16 @@ fn every_seed_keeps_its_promises() {
             }
         }
     };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (failures, counts) = std::thread::scope(|scope| {
-        let other = scope.spawn(play);
-        let (mut failures, mut counts) = play();
-        let (more, others) = other.join().expect("the other half of the seeds runs to its end");
-        failures.extend(more);
-        counts.add(&others);
-        (failures, counts)
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&play)).collect();
+        let mut all = (Vec::new(), run::Counts::default());
+        for thread in threads {
+            let (failures, counts) = thread.join().expect("a seed's panic is that seed's failure");
+            all.0.extend(failures);
+            all.1.add(&counts);
+        }
+        all
     });
     println!("{counts:?}");
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -163,6 +163,7 @@ fn world(random: &mut fastrand::Rng, logging: Log) -> World {
             shard.commit(random, false, false);
         }
         shard.replicate(random, true);
+        shard.eagerness = random.choice([67, 67, 10]).unwrap();
         for source in &shard.sources {
             source.set_faults(Faults {
                 seed: random.u64(..),
@@ -204,7 +205,7 @@ fn engine(random: &mut fastrand::Rng, world: &World) -> (Engine, EngineConfig) {
     };
     // Some know one replica only, and it may be behind the one that a client comes from.
     let replicas = world.shards.iter().map(|shard| shard.sources.len()).min().unwrap_or(0);
-    let only = (random.u32(..3) == 0).then(|| random.usize(..replicas));
+    let only = random.bool().then(|| random.usize(..replicas));
     let sources = world.shards.iter().map(|shard| {
         let known = shard.sources.iter().enumerate();
         let known = known.filter(|(replica, _)| only.is_none_or(|only| only == *replica));

@@ -21,6 +21,8 @@ pub struct Shard {
     pub state: State,
     /// What the second replica has not committed yet.
     behind: VecDeque<usize>,
+    /// Of 100 looks at what it lacks so many make it commit one more.
+    pub eagerness: u32,
     sequences: [u64; 2],
     number: u8,
     version: u64,
@@ -107,6 +109,7 @@ impl Shard {
             origin: state.clone(),
             state,
             behind: VecDeque::new(),
+            eagerness: 100,
             sequences: [0; 2],
             number,
             version: 0,
@@ -195,7 +198,7 @@ impl Shard {
 
     /// Lets the second replica commit some of what it lacks, in an order of its own.
     pub fn replicate(&mut self, random: &mut fastrand::Rng, all: bool) {
-        while !self.behind.is_empty() && (all || random.u32(..3) > 0) {
+        while !self.behind.is_empty() && (all || random.u32(..100) < self.eagerness) {
             let mut at = 0;
             // Later ones may come first if they touch nothing that the earlier ones touch.
             while random.bool()
