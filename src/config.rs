@@ -118,13 +118,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("parse configuration {path}")]
+    #[error("parse configuration {path}, line {line}: {message}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What the parser said, with line and column.
-        #[source]
-        source: Box<toml::de::Error>,
+        /// Where in it.
+        line: usize,
+        /// What the parser said.
+        message: String,
     },
     /// No socket address.
     #[error("{found:?} is not an address; write IP:PORT, such as 127.0.0.1:15306")]
@@ -202,9 +203,11 @@ impl Config {
         let Some(path) = path else { return Self::resolve(File::default(), overrides) };
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let file = toml::from_str(&text).map_err(|source| ConfigError::Parse {
-            path: path.to_owned(),
-            source: Box::new(source),
+        let file = toml::from_str(&text).map_err(|error| {
+            // Only the message: the error's own text quotes the line, and with it a verifier.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            ConfigError::Parse { path: path.to_owned(), line, message: error.message().to_owned() }
         })?;
         Self::resolve(file, overrides)
     }

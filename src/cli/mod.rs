@@ -99,13 +99,13 @@ struct TailArgs {
     #[arg(long, value_name = "ADDR", default_value = crate::config::DEFAULT_MYSQL_LISTEN)]
     server: String,
     /// Log in as this user
-    #[arg(long, value_name = "NAME", default_value = "root")]
+    #[arg(long, value_name = "NAME", default_value = tail::DEFAULT_USER)]
     user: String,
     /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Show these columns, as in a select list
-    #[arg(long, value_name = "LIST", default_value = "*")]
+    #[arg(long, value_name = "LIST", default_value = tail::ALL_COLUMNS)]
     columns: String,
     /// Show only changes that meet this condition, such as 'price > 5'
     #[arg(long = "where", value_name = "CONDITION")]

@@ -20,7 +20,7 @@ pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     if let Some(position) = &printer.position {
-        eprintln!("go on with: vstreamd tail {} --from {position}", args.table);
+        eprintln!("go on with: {}", going_on(&args, position));
     }
     match ended {
         // The reader of our output has gone: as good an end as any.
@@ -83,6 +83,48 @@ fn failed(context: &str) -> impl FnOnce(mysql_async::Error) -> CliError {
     let context = context.to_owned();
     move |source| CliError::Client { context, source: Box::new(source) }
 }
+
+/// The command that shows what comes after `position`: a position belongs to its columns and
+/// condition.
+fn going_on(args: &TailArgs, position: &str) -> String {
+    let mut command = format!("vstreamd tail {}", quoted(&args.table));
+    let mut add = |name: &str, value: &str| command.push_str(&format!(" {name} {}", quoted(value)));
+    if args.server != crate::config::DEFAULT_MYSQL_LISTEN {
+        add("--server", &args.server);
+    }
+    if args.user != DEFAULT_USER {
+        add("--user", &args.user);
+    }
+    if let Some(file) = &args.password_file {
+        add("--password-file", &file.to_string_lossy());
+    }
+    if args.columns != ALL_COLUMNS {
+        add("--columns", &args.columns);
+    }
+    if let Some(condition) = &args.condition {
+        add("--where", condition);
+    }
+    add("--from", position);
+    if args.json {
+        command.push_str(" --json");
+    }
+    command
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.,:/".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Whom `--user` names by default.
+pub(super) const DEFAULT_USER: &str = "root";
+/// What `--columns` names by default.
+pub(super) const ALL_COLUMNS: &str = "*";
 
 /// The statement that the arguments ask for; `_pos` comes along so that the end can be resumed.
 fn statement(args: &TailArgs) -> Result<String, CliError> {
@@ -200,8 +242,8 @@ mod tests {
     fn arguments(table: &str, from: &str, condition: Option<&str>) -> TailArgs {
         TailArgs {
             table: table.to_owned(),
-            server: String::new(),
-            user: String::new(),
+            server: crate::config::DEFAULT_MYSQL_LISTEN.to_owned(),
+            user: DEFAULT_USER.to_owned(),
             password_file: None,
             columns: "*".to_owned(),
             condition: condition.map(str::to_owned),
@@ -221,6 +263,9 @@ mod tests {
         check("now", Some("price > 5"), "WHERE pos > 'current' AND (price > 5)");
         check("it's", None, "WHERE pos > 'it''s'");
         assert!(statement(&arguments("corder", "copy", None)).is_err());
+        let args = arguments("commerce.corder", "copy", Some("sku = 'a'"));
+        let expected = r"vstreamd tail commerce.corder --where 'sku = '\''a'\''' --from vs1_x";
+        assert_eq!(going_on(&args, "vs1_x"), expected);
     }
 
     #[test]

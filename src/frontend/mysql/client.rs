@@ -39,6 +39,21 @@ pub struct Client {
     multi_statements: bool,
 }
 
+/// A text of very many statements fills no buffer, holds no thread, and can be killed.
+async fn between_statements(link: &mut Link, token: &Token) -> io::Result<Ending> {
+    tokio::task::coop::consume_budget().await;
+    let end = if link.is_full() { stream::flush(link, token).await? } else { token.end() };
+    Ok(end.map_or(Ok(()), |end| Err(error::of_end(end))))
+}
+
+/// Resolves when the client has had its time to take what is written: none if it was killed, a
+/// moment at shutdown, so that it reads why its statement ended.
+async fn given_up(ended: &Token) {
+    if ended.fired().await == End::Shutdown {
+        tokio::time::sleep(super::REFUSAL_TIMEOUT).await;
+    }
+}
+
 #[async_trait]
 impl Serve for Client {
     type Link = Link;
@@ -52,7 +67,9 @@ impl Serve for Client {
         tokio::select! {
             biased;
             flushed = link.flush() => flushed?,
-            _ = self.seat.ended().fired() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            () = given_up(self.seat.ended()) => {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
         }
         link.shrink();
         Ok(())
@@ -122,24 +139,27 @@ impl Client {
 
     /// Runs the statements of one text, each with its own result; an error ends the row of them.
     async fn query(&mut self, link: &mut Link, text: &str) -> io::Result<()> {
-        let statements: Vec<&str> = sql::split(text).collect();
-        let refusal = match statements.len() {
-            0 => Some(error::EMPTY_QUERY.with("Query was empty")),
-            1 => None,
-            _ if self.multi_statements => None,
-            _ => Some(error::PARSE.with(
-                "You have an error in your SQL syntax; this connection takes one statement at a \
-                 time",
-            )),
-        };
-        if let Some(failure) = refusal {
+        let mut statements = sql::split(text).peekable();
+        if statements.peek().is_none() {
+            let failure = error::EMPTY_QUERY.with("Query was empty");
             self.encoding(false).failure(link, &failure);
-            return Ok(());
         }
-        for (index, statement) in statements.iter().enumerate() {
-            let more = index + 1 < statements.len();
+        while let Some(statement) = statements.next() {
+            let more = statements.peek().is_some();
+            if more && !self.multi_statements {
+                let failure = error::PARSE.with(
+                    "You have an error in your SQL syntax; this connection takes one statement at \
+                     a time",
+                );
+                self.encoding(false).failure(link, &failure);
+                return Ok(());
+            }
             let token = self.seat.begin_statement(statement);
-            if let Err(failure) = self.statement(link, statement, &token, more).await? {
+            let mut ending = self.statement(link, statement, &token, more).await?;
+            if ending.is_ok() && more {
+                ending = between_statements(link, &token).await?;
+            }
+            if let Err(failure) = ending {
                 self.encoding(false).failure(link, &failure);
                 self.session.note_failure(&failure);
                 return Ok(());

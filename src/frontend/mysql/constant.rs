@@ -89,7 +89,11 @@ fn call(name: &str, arguments: &[Value]) -> Option<Value> {
         ("CONCAT" | "LOCATE" | "REPLACE" | "LOWER" | "UPPER" | "FIND_IN_SET", _) if has_null => {
             Some(Value::Null)
         }
-        ("CONCAT", parts) => Some(Value::Text(parts.iter().map(printed).collect())),
+        ("CONCAT", parts) => {
+            let parts: Vec<String> = parts.iter().map(printed).collect();
+            let bytes = parts.iter().map(String::len).sum::<usize>();
+            (bytes <= VALUE_BYTES_MAX).then(|| Value::Text(parts.concat()))
+        }
         ("LOCATE", [part, whole]) => {
             let (part, whole) = (printed(part).to_lowercase(), printed(whole).to_lowercase());
             let place = whole.find(&part).map_or(0, |at| whole[..at].chars().count() + 1);
@@ -104,7 +108,10 @@ fn call(name: &str, arguments: &[Value]) -> Option<Value> {
         }
         ("REPLACE", [whole, from, to]) => {
             let (whole, from, to) = (printed(whole), printed(from), printed(to));
-            Some(Value::Text(if from.is_empty() { whole } else { whole.replace(&from, &to) }))
+            let found = if from.is_empty() { 0 } else { whole.matches(from.as_str()).count() };
+            let bytes = whole.len().saturating_add(found.saturating_mul(to.len()));
+            let replaced = || if found == 0 { whole.clone() } else { whole.replace(&from, &to) };
+            (bytes <= VALUE_BYTES_MAX).then(|| Value::Text(replaced()))
         }
         ("IF", [Value::Int(condition), yes, no]) => {
             Some(if *condition == 0 { no } else { yes }.clone())
@@ -113,6 +120,9 @@ fn call(name: &str, arguments: &[Value]) -> Option<Value> {
         _ => None,
     }
 }
+
+/// Bytes of a value that SET computes: a few nested calls could ask for any amount.
+const VALUE_BYTES_MAX: usize = 1 << 20;
 
 fn refused(expr: &Expr) -> Failure {
     error::NOT_SUPPORTED
@@ -134,6 +144,9 @@ mod tests {
         let at = function("LOCATE", vec![Expr::text("stem"), mode]);
         check(at.clone(), "3");
         check(function("IF", vec![at, Expr::text("yes"), Expr::text("no")]), "yes");
+        let many = Expr::text(&"x".repeat(2_000));
+        let bomb = function("REPLACE", vec![many.clone(), Expr::text("x"), many]);
+        assert_eq!(evaluate(&bomb, &Variables::default()).unwrap_err().code, 1235);
         let unknown = evaluate(&function("SLEEP", vec![]), &Variables::default());
         assert_eq!(unknown.unwrap_err().code, 1235);
     }

@@ -5,9 +5,10 @@
 //! grew is given back once it is empty, so that an idle connection costs little.
 
 use std::io;
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 /// A payload of this size or more spans several frames.
@@ -16,6 +17,8 @@ pub const FRAME_BYTES: usize = 0xff_ffff;
 pub const FLUSH_BYTES: usize = 64 * 1024;
 /// What a client may send ahead while a statement runs; the rest waits in its socket.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// How often a client that has sent so much ahead is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Room made for a read while nothing large is under way.
 const READ_BYTES: usize = 1024;
 /// A larger buffer is given back when it is empty.
@@ -111,8 +114,13 @@ impl Link {
                 Ok(_) => {}
             }
         }
-        // Its socket is full of commands: its death will show as a failed write or keepalive.
-        std::future::pending().await
+        // So much is kept that no more is read: the socket's state alone can tell of its end.
+        loop {
+            match self.socket.ready(Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(LOOK_INTERVAL).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
     }
 
     /// Appends one packet whose payload `encode` appends to the buffer.

@@ -78,6 +78,11 @@ impl Variables {
         if self.user.len() >= USER_VARIABLES_MAX && !self.user.contains_key(name) {
             return Err(error::UNKNOWN.with("too many user variables"));
         }
+        if matches!(&value, Value::Text(text) if text.len() > USER_VARIABLE_BYTES_MAX) {
+            return Err(error::UNKNOWN.with(format!(
+                "user variable '{name}' is longer than {USER_VARIABLE_BYTES_MAX} bytes"
+            )));
+        }
         self.user.insert(name.to_owned(), value);
         Ok(())
     }
@@ -299,7 +304,9 @@ fn wrong_type(name: &str) -> Failure {
 const ON: &str = "1";
 const OFF: &str = "0";
 /// User variables of one session.
-const USER_VARIABLES_MAX: usize = 1024;
+const USER_VARIABLES_MAX: usize = 256;
+/// Bytes of one user variable: with their number, what a session's variables may hold.
+const USER_VARIABLE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one system variable.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
 
