@@ -72,7 +72,7 @@ impl StoreChanges {
     }
 
     async fn check_not_purged(&self) -> Result<(), SourceError> {
-        let reader = self.store.readers.take().await.map_err(opening)?;
+        let reader = self.store.change_readers.take().await.map_err(opening)?;
         let read =
             tokio::task::spawn_blocking(move || journal::extent(&reader.opened().connection));
         let extent = read.await.map_err(panicked)?.map_err(reading)?;
@@ -86,7 +86,7 @@ impl StoreChanges {
 
     /// Reads the next piece; the cursor moves only when the caller has it.
     async fn read(&self) -> Result<(Vec<Event>, Cursor), SourceError> {
-        let reader = self.store.readers.take().await.map_err(opening)?;
+        let reader = self.store.change_readers.take().await.map_err(opening)?;
         let piece = Piece {
             store: Arc::clone(&self.store),
             scope: self.scope.clone(),

@@ -33,7 +33,15 @@ impl Opened {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "recursive_triggers", true)?;
         connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
-        Self::prepare(connection, cell_bytes_max)
+        let mut opened = Self::prepare(connection, cell_bytes_max)?;
+        let current = Arc::clone(&opened.current);
+        // SQLite answers an interrupted write with a rollback of the whole transaction: only a
+        // SELECT is interrupted here, writes look for themselves between their rows.
+        opened.connection.progress_handler(
+            PROGRESS_STEPS,
+            Some(move || current.is_reading() && current.session().killed()),
+        )?;
+        Ok(opened)
     }
 
     /// Opens a connection that reads.

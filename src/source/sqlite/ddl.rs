@@ -87,12 +87,15 @@ fn change(
     registry.next_generation(writer.connection()).map_err(internal)?;
     let purged = journal::extent(writer.connection()).map_err(internal)?.purged;
     Registry::forget(writer.connection(), purged).map_err(internal)?;
+    writer.capture.forget(|version| registry.lives().any(|live| live.version == version));
+    let shared = Arc::clone(&writer.shared);
+    // Nobody sees the new tables' data under the old registry, or the other way round.
+    let mut current = shared.registry.write().unwrap_or_else(PoisonError::into_inner);
     writer.commit()?;
     for table in touched {
-        writer.shared.counters.forget(&table);
+        shared.counters.forget(&table);
     }
-    writer.capture.forget(|version| registry.lives().any(|live| live.version == version));
-    *writer.shared.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+    *current = Arc::new(registry);
     Ok(written)
 }
 

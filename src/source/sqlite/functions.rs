@@ -221,17 +221,30 @@ impl SessionState {
 
 /// The session whose statement runs on a connection.
 #[derive(Debug, Default)]
-pub struct Current(Mutex<Arc<SessionState>>);
+pub struct Current {
+    session: Mutex<Arc<SessionState>>,
+    reading: AtomicBool,
+}
 
 impl Current {
     /// Gives the connection to a session until the next call.
     pub fn set(&self, session: &Arc<SessionState>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(session);
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(session);
     }
 
     /// The session.
     pub fn session(&self) -> Arc<SessionState> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Says whether the connection runs a SELECT.
+    pub fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Ordering::Relaxed);
+    }
+
+    /// Whether the connection runs a SELECT.
+    pub fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
     }
 }
 

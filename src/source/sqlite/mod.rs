@@ -58,7 +58,7 @@ pub struct StoreConfig {
     pub journal_bytes_max: u64,
     /// How long a journal entry is kept.
     pub journal_age_max: Duration,
-    /// Statements and change readers that read at the same time.
+    /// Statements that read at the same time.
     pub readers_max: usize,
     /// Snapshots that are open at the same time.
     pub snapshots_max: usize,
@@ -127,6 +127,9 @@ pub struct Store {
     shared: Arc<Shared>,
     writer: Arc<tokio::sync::Mutex<Writer>>,
     readers: Readers,
+    /// Apart from clients' statements, which may hold theirs for as long as a client reads.
+    change_readers: Readers,
+    snapshot_readers: Readers,
     snapshots: Arc<Semaphore>,
     versions: Mutex<HashMap<i64, Arc<TableSchema>>>,
 }
@@ -191,6 +194,8 @@ impl Store {
         let store = Self {
             name: format!("{}/{}", config.keyspace, config.shard),
             readers: Readers::new(path, config.cell_bytes_max, config.readers_max),
+            change_readers: Readers::new(path, config.cell_bytes_max, CHANGE_READERS_MAX),
+            snapshot_readers: Readers::new(path, config.cell_bytes_max, config.snapshots_max),
             snapshots: Arc::new(Semaphore::new(config.snapshots_max)),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
             versions: Mutex::default(),
@@ -322,6 +327,9 @@ impl super::Variables for NoVariables {
 fn corrupt(context: &str, error: rusqlite::Error) -> SourceError {
     SourceError::Corrupt { context: context.to_owned(), source: Some(Box::new(error)) }
 }
+
+/// Pieces of the journal that are read at the same time; each read is short.
+const CHANGE_READERS_MAX: usize = 8;
 
 /// The keyspace that a new store fills with something to look at.
 const TOUR: &str = "commerce";

@@ -66,7 +66,10 @@ pub(super) fn select(
         let work = Work { connection: &opened.connection, query: &query, session: &session };
         let reads = matches!(place, Place::Reader(_));
         let outcome = if reads { work.check(generation) } else { Ok(()) };
-        if let Err(ended) = outcome.and_then(|()| work.run(&sender).map_err(Ended::Failed)) {
+        opened.current.set_reading(true);
+        let outcome = outcome.and_then(|()| work.run(&sender).map_err(Ended::Failed));
+        opened.current.set_reading(false);
+        if let Err(ended) = outcome {
             let _ = sender.blocking_send(Err(ended));
         }
         if let Place::Writer(held) = place {

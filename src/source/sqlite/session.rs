@@ -161,7 +161,16 @@ impl StoreSession {
     ) -> Result<Option<Rows>, BackendError> {
         let place = match self.held.take() {
             Some(held) => Place::Writer(held),
-            None => Place::Reader(self.store.readers.take().await.map_err(internal)?),
+            None => {
+                let reader = tokio::select! {
+                    biased;
+                    () = transaction::interrupted(&self.state, &self.killed) => {
+                        return Err(BackendError::interrupted());
+                    }
+                    reader = self.store.readers.take() => reader,
+                };
+                Place::Reader(reader.map_err(internal)?)
+            }
         };
         let (mut rows, lent) = rows::select(place, query, generation, Arc::clone(&self.state));
         self.lent = lent;

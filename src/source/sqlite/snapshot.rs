@@ -26,7 +26,7 @@ pub(super) struct StoreSnapshot {
     reader: Option<Reader>,
     /// A scan has the view, and gives it back here.
     lent: Option<oneshot::Receiver<Reader>>,
-    batches: Option<mpsc::Receiver<Result<RowsEvent, SourceError>>>,
+    batches: Option<mpsc::Receiver<Result<Option<RowsEvent>, SourceError>>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -38,7 +38,7 @@ impl StoreSnapshot {
             .await
             .expect("the snapshots' semaphore is never closed");
         let reader = store
-            .readers
+            .snapshot_readers
             .take()
             .await
             .map_err(|error| corrupt("open a connection to the store's file", error))?;
@@ -75,12 +75,12 @@ fn view(
     let (registry, mut tables) = (store.shared.registry(), HashMap::new());
     for name in names {
         let ours = *name.keyspace == *store.config.keyspace;
-        let live = registry
-            .find(connection, &name.table)
-            .map_err(failed)?
-            .filter(|_| ours)
-            .ok_or_else(|| SourceError::NoSuchTable(name.clone()))?;
-        tables.insert(name.clone(), live);
+        // A table that was dropped meanwhile has no schema here, which says so.
+        if let Some(live) = registry.find(connection, &name.table).map_err(failed)?
+            && ours
+        {
+            tables.insert(name.clone(), live);
+        }
     }
     Ok((last, tables))
 }
@@ -125,7 +125,18 @@ impl Snapshot for StoreSnapshot {
 
     async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError> {
         match &mut self.batches {
-            Some(batches) => batches.recv().await.transpose(),
+            // The end is said: a scan that broke off is not one.
+            Some(batches) => match batches.recv().await {
+                Some(Ok(None)) => {
+                    self.batches = None;
+                    Ok(None)
+                }
+                Some(batch) => batch,
+                None => Err(SourceError::Corrupt {
+                    context: "a scan broke off before its end".to_owned(),
+                    source: None,
+                }),
+            },
             None => Ok(None),
         }
     }
@@ -172,7 +183,7 @@ impl Work {
     fn run(
         mut self,
         connection: &Connection,
-        sender: &mpsc::Sender<Result<RowsEvent, SourceError>>,
+        sender: &mpsc::Sender<Result<Option<RowsEvent>, SourceError>>,
     ) -> Result<(), SourceError> {
         let failed = |error| corrupt(&format!("read rows of {}", self.schema.name), error);
         let mut statement = connection.prepare(&self.sql).map_err(failed)?;
@@ -201,13 +212,15 @@ impl Work {
             outcome.map_err(failed)?;
             if event.bytes() >= self.batch_bytes {
                 let next = RowsEvent::new(Arc::clone(&self.schema));
-                if sender.blocking_send(Ok(std::mem::replace(&mut event, next))).is_err() {
+                let full = std::mem::replace(&mut event, next);
+                if sender.blocking_send(Ok(Some(full))).is_err() {
                     return Ok(());
                 }
             }
         }
-        if !event.is_empty() {
-            let _ = sender.blocking_send(Ok(event));
+        // Whoever does not listen any more wants neither.
+        if event.is_empty() || sender.blocking_send(Ok(Some(event))).is_ok() {
+            let _ = sender.blocking_send(Ok(None));
         }
         Ok(())
     }

@@ -118,9 +118,14 @@ impl Writer {
             journal::trim(connection, self.retention, entries, now)?;
         }
         connection.execute_batch("COMMIT")?;
-        if entries > 0 {
-            self.shared.committed.send_replace(pending.sequence());
-        }
+        // Of the numbers taken, the last one may have stayed empty: then the one before it, of a
+        // DDL for instance, is the last that is used.
+        let last = if entries > 0 { pending.sequence() } else { pending.sequence() - 1 };
+        self.shared.committed.send_if_modified(|committed| {
+            let newer = *committed < last;
+            *committed = last.max(*committed);
+            newer
+        });
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, OwnedMutexGuard, oneshot};
 
 use super::StoreSession;
 use crate::source::sqlite::Store;
+use crate::source::sqlite::functions::SessionState;
 use crate::source::sqlite::registry::Registry;
 use crate::source::sqlite::writer::Writer;
 use crate::source::{BackendError, Variables};
@@ -75,7 +76,8 @@ impl StoreSession {
                 }
                 _ => self.store.config.lock_wait_timeout,
             };
-            let held = wait_for_writer(Arc::clone(&self.store), Arc::clone(&self.killed), timeout);
+            let (store, state) = (Arc::clone(&self.store), Arc::clone(&self.state));
+            let held = wait_for_writer(store, state, Arc::clone(&self.killed), timeout);
             self.held = Some(held.await?);
         }
         match known {
@@ -205,15 +207,28 @@ impl StoreSession {
 
 async fn wait_for_writer(
     store: Arc<Store>,
+    state: Arc<SessionState>,
     killed: Arc<Notify>,
     timeout: Duration,
 ) -> Result<Held, BackendError> {
     let writer = Arc::clone(&store.writer).lock_owned();
     tokio::select! {
+        biased;
+        () = interrupted(&state, &killed) => Err(BackendError::interrupted()),
         held = tokio::time::timeout(timeout, writer) => {
             held.map(Held).map_err(|_| BackendError::lock_wait_timeout())
         }
-        () = killed.notified() => Err(BackendError::interrupted()),
+    }
+}
+
+/// Resolves once the statement was killed, be it before the call.
+pub(super) async fn interrupted(state: &SessionState, killed: &Notify) {
+    let notified = killed.notified();
+    tokio::pin!(notified);
+    // Listens before it looks, so that a kill in between is heard.
+    notified.as_mut().enable();
+    if !state.killed() {
+        notified.await;
     }
 }
 

@@ -1,0 +1,101 @@
+//! What one client does that others must not feel.
+
+use std::time::Duration;
+
+use mysql_async::Row;
+use mysql_async::prelude::Queryable;
+use vstreamd::telemetry;
+
+use crate::harness::raw::{Login, Raw};
+use crate::harness::vstreamd::Vstreamd;
+
+const DEADLINE: Duration = Duration::from_secs(120);
+
+#[tokio::test]
+async fn stalled_selects_hold_up_no_stream() {
+    let server = Vstreamd::start();
+    let mut writer = server.connect().await;
+    writer
+        .query_drop("CREATE TABLE commerce.big (id INT PRIMARY KEY, body TEXT)")
+        .await
+        .expect("CREATE TABLE");
+    let body = "x".repeat(10_000);
+    for id in 0..60 {
+        let insert = format!("INSERT INTO commerce.big VALUES ({id}, '{body}')");
+        writer.query_drop(insert).await.expect("INSERT");
+    }
+    // More of them than may read at once, each with far more rows than all buffers hold.
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        let mut client = Raw::login(server.address, &Login::default()).await;
+        client.send(3, b"SELECT a.body FROM commerce.big a, commerce.big b").await;
+        stalled.push(client);
+    }
+    let watching = async {
+        let mut reader = server.connect_olap().await;
+        let statement = "VSTREAM * FROM commerce.corder LIMIT 1";
+        let mut rows = reader.query_iter(statement).await.expect("VSTREAM");
+        writer
+            .query_drop("INSERT INTO commerce.corder VALUES (1, 1, NULL, 10)")
+            .await
+            .expect("INSERT");
+        rows.next().await.expect("a row").expect("a row")
+    };
+    let row: Row = tokio::time::timeout(DEADLINE, watching).await.expect("nobody waits");
+    assert_eq!(row.get::<String, _>("op").as_deref(), Some("+"));
+}
+
+#[tokio::test]
+async fn a_killed_select_gives_the_transaction_back() {
+    let server = Vstreamd::start();
+    let mut conn = server.connect().await;
+    let id = conn.id();
+    let long = format!("SELECT COUNT(*) FROM {}", joined("commerce.customer", 14));
+    let running = telemetry::spawn("long select", async move {
+        conn.query_drop("BEGIN").await.expect("BEGIN");
+        let insert = "INSERT INTO commerce.corder VALUES (1, 1, NULL, 10)";
+        conn.query_drop(insert).await.expect("INSERT");
+        let ended = conn.query_drop(long).await;
+        conn.query_drop("COMMIT").await.expect("COMMIT");
+        ended
+    });
+    let mut other = server.connect().await;
+    loop {
+        let processes: Vec<Row> = other.query("SHOW PROCESSLIST").await.expect("SHOW PROCESSLIST");
+        let info = |row: &Row| row.get::<Option<String>, _>("Info").flatten().unwrap_or_default();
+        if processes.iter().any(|row| info(row).starts_with("SELECT COUNT")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    other.query_drop(format!("KILL QUERY {id}")).await.expect("KILL QUERY");
+    let ended = tokio::time::timeout(DEADLINE, running).await.expect("it ends").expect("no panic");
+    assert!(ended.is_err_and(|error| error.to_string().contains("1317")));
+    // The transaction survived its statement, as in MySQL.
+    let kept: Option<u64> =
+        other.query_first("SELECT order_id FROM commerce.corder").await.expect("SELECT");
+    assert_eq!(kept, Some(1));
+}
+
+fn joined(table: &str, times: usize) -> String {
+    let tables: Vec<String> = (0..times).map(|time| format!("{table} t{time}")).collect();
+    format!("{} WHERE t0.email = 'nobody' OR t{}.email = 'nobody'", tables.join(", "), times - 1)
+}
+
+#[tokio::test]
+async fn an_empty_create_select_is_a_statement_like_others() {
+    let server = Vstreamd::start();
+    let mut conn = server.connect().await;
+    let statements = [
+        "CREATE TABLE commerce.e AS SELECT * FROM commerce.customer WHERE 1 = 0",
+        "INSERT INTO commerce.corder VALUES (1, 1, NULL, 10)",
+        "INSERT INTO commerce.e VALUES (9, 'a@b.c')",
+    ];
+    for statement in statements {
+        conn.query_drop(statement).await.expect(statement);
+    }
+    let mut reader = server.connect_olap().await;
+    let rows: Vec<(String, u64)> =
+        reader.query("VSTREAM customer_id FROM commerce.e LIMIT 1").await.expect("VSTREAM");
+    assert_eq!(rows, [("+".to_owned(), 9)]);
+}
