@@ -99,3 +99,25 @@ async fn an_empty_create_select_is_a_statement_like_others() {
         reader.query("VSTREAM customer_id FROM commerce.e LIMIT 1").await.expect("VSTREAM");
     assert_eq!(rows, [("+".to_owned(), 9)]);
 }
+
+#[tokio::test]
+async fn ignore_keeps_no_half_of_a_cascade() {
+    let server = Vstreamd::start();
+    let mut conn = server.connect().await;
+    let statements = [
+        "USE commerce",
+        "CREATE TABLE p (id INT PRIMARY KEY)",
+        "CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)",
+        "CREATE TABLE g (id INT PRIMARY KEY, c INT, FOREIGN KEY (c) REFERENCES c (id))",
+        "INSERT INTO p VALUES (1)",
+        "INSERT INTO c VALUES (1, 1)",
+        "INSERT INTO g VALUES (1, 1)",
+    ];
+    for statement in statements {
+        conn.query_drop(statement).await.expect(statement);
+    }
+    let refused = conn.query_drop("DELETE IGNORE FROM p").await;
+    assert!(refused.is_err_and(|error| error.to_string().contains("1451")));
+    let left: Option<u64> = conn.query_first("SELECT COUNT(*) FROM p").await.expect("SELECT");
+    assert_eq!(left, Some(1));
+}

@@ -47,7 +47,7 @@ fn every_seed_keeps_its_promises() {
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (failures, counts) = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(&play)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(play)).collect();
         let mut all = (Vec::new(), run::Counts::default());
         for thread in threads {
             let (failures, counts) = thread.join().expect("a seed's panic is that seed's failure");

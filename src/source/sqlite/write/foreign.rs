@@ -103,7 +103,10 @@ impl Run<'_> {
             }
             let rows = self.matching(&child, &key.columns, &values)?;
             for rowid in rows {
-                self.follow(table, &child, &key, action, rowid, new)?;
+                let followed = self.follow(table, &child, &key, action, rowid, new);
+                // The parent has changed already: IGNORE must not keep half of it.
+                self.ignore &= followed.is_ok();
+                followed?;
             }
         }
         Ok(())
