@@ -17,8 +17,8 @@ use crate::telemetry::LogFormat;
 /// vstreamd serves a table as an open result set: the rows it holds now, then every change as it
 /// commits. Start it, connect with any MySQL client, and say:
 ///
-///     SET WORKLOAD=OLAP;
-///     VSTREAM * FROM commerce.corder;
+///   SET WORKLOAD=OLAP;
+///   VSTREAM * FROM commerce.corder;
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, max_term_width = 100)]
 pub struct Cli {
