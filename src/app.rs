@@ -10,7 +10,7 @@ use crate::access::Access;
 use crate::config::{Config, Limits};
 use crate::engine::{Engine, EngineConfig, ShardSources, Tablet};
 use crate::event::ShardName;
-use crate::frontend::mysql::{Behind, Door, DoorConfig, Keyspace};
+use crate::frontend::mysql::{Behind, Door, DoorConfig, Identity, IdentityError, Keyspace};
 use crate::plan::TabletType;
 use crate::shutdown::ShutdownController;
 use crate::source::sqlite::{OpenError, Store, StoreConfig};
@@ -39,6 +39,9 @@ pub enum AppError {
     /// The embedded store cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Certificate or keys cannot be used.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The system gives no random bytes for connection ids.
     #[error("open the MySQL door")]
     Door(#[source] std::io::Error),
@@ -47,13 +50,14 @@ pub enum AppError {
 impl App {
     /// Opens the store, then the doors. Connections are taken from the moment this returns.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
-        let address = config.mysql_listen.address();
+        let address = config.mysql_listen;
         let listener = TcpListener::bind(address)
             .await
             .and_then(|listener| listener.local_addr().map(|address| (listener, address)));
         let (listener, mysql_address) =
             listener.map_err(|source| AppError::Listen { address, source })?;
         let store = Store::open(&config.data_dir, store_config(&config.limits)).await?;
+        let identity = Identity::open(&config.data_dir, config.tls.certificate.as_ref())?;
         let shard = ShardName::new(KEYSPACE, SHARD);
         let tablet = Tablet {
             name: format!("{}-embedded", config.cell).into(),
@@ -67,9 +71,10 @@ impl App {
             backend: Arc::new(store.backend()),
             keyspaces: vec![Keyspace { name: KEYSPACE.to_owned(), shards: vec![shard] }],
             accounts: config.accounts.clone(),
+            identity: Arc::new(identity),
             access: Access,
         };
-        let door = Door::new(door_config(&config.limits), behind).map_err(AppError::Door)?;
+        let door = Door::new(door_config(config), behind).map_err(AppError::Door)?;
         let shutdown = ShutdownController::new();
         telemetry::spawn("mysql door", door.serve(listener, shutdown.subscribe()));
         tracing::info!(mysql = %mysql_address, data_dir = %config.data_dir.display(), "serving");
@@ -113,8 +118,10 @@ fn engine_config(limits: &Limits) -> EngineConfig {
     }
 }
 
-fn door_config(limits: &Limits) -> DoorConfig {
+fn door_config(config: &Config) -> DoorConfig {
+    let limits = &config.limits;
     DoorConfig {
+        tls_required: config.tls.required,
         connections_max: limits.connections_max,
         packet_bytes_max: limits.packet_bytes_max,
         drain_timeout: limits.drain_timeout(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::frontend::mysql::{Account, Accounts, VerifierError};
+use crate::frontend::mysql::{Account, Accounts, CertificateFiles, VerifierError};
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,37 +19,23 @@ pub struct Config {
     pub cell: String,
     /// Where the embedded store lives.
     pub data_dir: PathBuf,
-    /// Where MySQL clients connect.
-    pub mysql_listen: Loopback,
+    /// Where MySQL clients connect; others than this machine's only with users and a certificate.
+    pub mysql_listen: SocketAddr,
+    /// How MySQL clients are served TLS.
+    pub tls: Tls,
     /// Who may log in.
     pub accounts: Accounts,
     /// Named bounds.
     pub limits: Limits,
 }
 
-/// An address that only this machine can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loopback(SocketAddr);
-
-impl Loopback {
-    /// The address to bind; port 0 lets the system choose.
-    pub const fn address(self) -> SocketAddr {
-        self.0
-    }
-}
-
-impl std::str::FromStr for Loopback {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let address: SocketAddr =
-            text.parse().map_err(|_| ConfigError::Address { found: text.to_owned() })?;
-        if address.ip().is_loopback() {
-            Ok(Self(address))
-        } else {
-            Err(ConfigError::NotLoopback(address))
-        }
-    }
+/// How MySQL clients are served TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificate and key; `None` for those that are made at the first start.
+    pub certificate: Option<CertificateFiles>,
+    /// Whether clients in the clear are refused.
+    pub required: bool,
 }
 
 /// The named bounds that an operator may move. What is not here is a constant beside its use.
@@ -133,12 +119,16 @@ pub enum ConfigError {
         /// What was found.
         found: String,
     },
-    /// An address that others can reach.
+    /// An address that others can reach, and nothing that keeps them out.
     #[error(
-        "{0} is reachable from other machines; only loopback addresses are served, \
-         such as 127.0.0.1:15306 (reach it from elsewhere through an SSH tunnel)"
+        "{0} is reachable from other machines; configure users ([[user]]) and a certificate \
+         ([tls] certificate and key) first, or listen on a loopback address such as \
+         127.0.0.1:15306 (reach it from elsewhere through an SSH tunnel)"
     )]
-    NotLoopback(SocketAddr),
+    Reachable(SocketAddr),
+    /// A certificate without its key, or a key without its certificate.
+    #[error("tls.certificate and tls.key need each other; set both or neither")]
+    HalfCertificate,
     /// A verifier of the wrong form.
     #[error("user {user:?}")]
     Verifier {
@@ -176,6 +166,8 @@ struct File {
     #[serde(default)]
     listen: Listen,
     #[serde(default)]
+    tls: TlsFile,
+    #[serde(default)]
     user: Vec<User>,
     #[serde(default)]
     limits: Limits,
@@ -195,6 +187,14 @@ struct User {
 #[serde(deny_unknown_fields)]
 struct Listen {
     mysql: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsFile {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    required: Option<bool>,
 }
 
 impl Config {
@@ -218,14 +218,30 @@ impl Config {
         }
         check_limits(&file.limits)?;
         let listen = overrides.mysql_listen.or(file.listen.mysql);
+        let listen = address(listen.as_deref().unwrap_or(DEFAULT_MYSQL_LISTEN))?;
+        let accounts = accounts(file.user)?;
+        let certificate = match (file.tls.certificate, file.tls.key) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfCertificate),
+        };
+        let remote = !listen.ip().is_loopback();
+        if remote && (accounts == Accounts::Anybody || certificate.is_none()) {
+            return Err(ConfigError::Reachable(listen));
+        }
         Ok(Self {
             cell: file.cell.unwrap_or_else(|| "zone1".to_owned()),
             data_dir: overrides.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir),
-            mysql_listen: listen.as_deref().unwrap_or(DEFAULT_MYSQL_LISTEN).parse()?,
-            accounts: accounts(file.user)?,
+            mysql_listen: listen,
+            tls: Tls { certificate, required: file.tls.required.unwrap_or(remote) },
+            accounts,
             limits: file.limits,
         })
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, ConfigError> {
+    text.parse().map_err(|_| ConfigError::Address { found: text.to_owned() })
 }
 
 /// Without users, anybody on this machine; a user without a verifier could never log in.
@@ -296,6 +312,13 @@ mod tests {
         check("", Ok(()));
         check("cell = 'zone2'\n[listen]\nmysql = '[::1]:0'", Ok(()));
         check("[listen]\nmysql = '0.0.0.0:15306'", Err("reachable from other machines"));
+        let remote = "[listen]\nmysql = '0.0.0.0:15306'\n";
+        let tls = "[tls]\ncertificate = 'a'\nkey = 'b'\n";
+        let user = format!("[[user]]\nname = 'a'\nnative = '{}'\n", "0".repeat(40));
+        check(&format!("{remote}{tls}"), Err("reachable from other machines"));
+        check(&format!("{remote}{user}"), Err("reachable from other machines"));
+        check(&format!("{remote}{tls}{user}"), Ok(()));
+        check("[tls]\nkey = 'b'", Err("need each other"));
         check("[listen]\nmysql = 'localhost'", Err("is not an address"));
         check("[limits]\nlog_bytes_max = 1", Err("limits.log_bytes_max must be at least 65536"));
         check("[limits]\nlog_bytes = 1", Err("unknown field `log_bytes`"));
@@ -312,6 +335,6 @@ mod tests {
             Overrides { data_dir: Some("/b".into()), mysql_listen: Some("127.0.0.1:2".to_owned()) };
         let config = Config::resolve(file, overrides).unwrap();
         assert_eq!(config.data_dir, PathBuf::from("/b"));
-        assert_eq!(config.mysql_listen.address().port(), 2);
+        assert_eq!(config.mysql_listen.port(), 2);
     }
 }

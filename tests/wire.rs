@@ -1,6 +1,7 @@
 //! The MySQL door, packet by packet: logins, commands, results, KILL, and bytes no client would send.
 
 mod clients;
+mod logins;
 mod store;
 mod streams;
 

@@ -3,6 +3,7 @@
 mod demo;
 mod serve;
 mod tail;
+mod user;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ enum Command {
     Demo(DemoArgs),
     /// Follow a table from the shell, for machines without a mysql client
     Tail(TailArgs),
+    /// Print the configuration of a user whose password is read from the terminal or standard input
+    User(UserArgs),
 }
 
 #[derive(Debug, Args)]
@@ -121,6 +124,16 @@ struct TailArgs {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+struct UserArgs {
+    /// The user's name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Also let clients in that know mysql_native_password only
+    #[arg(long)]
+    native: bool,
+}
+
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -159,6 +172,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Tail(args) => tail::run(args).await,
+        Command::User(args) => user::run(&args),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A MySQL door on a port of its own, for as long as the test holds it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use vstreamd::access::Access;
 use vstreamd::engine::{Engine, EngineConfig, ShardSources};
 use vstreamd::event::ShardName;
-use vstreamd::frontend::mysql::{Account, Accounts, Behind, Door, DoorConfig, Keyspace};
+use vstreamd::frontend::mysql::{Account, Accounts, Behind, Door, DoorConfig, Identity, Keyspace};
 use vstreamd::shutdown::ShutdownController;
 use vstreamd::source::Backend;
 use vstreamd::telemetry;
@@ -52,6 +52,7 @@ impl OpenDoor {
             backend,
             keyspaces: vec![Keyspace { name: "commerce".to_owned(), shards: names }],
             accounts,
+            identity: identity(),
             access: Access,
         };
         let controller = ShutdownController::new();
@@ -66,6 +67,24 @@ impl OpenDoor {
         let closed = tokio::time::timeout(Duration::from_secs(90), self.task).await;
         closed.expect("the door closes in time").unwrap();
     }
+}
+
+/// What all doors of a test process prove themselves by: keys take a while to make.
+static IDENTITY: LazyLock<(Arc<Identity>, Vec<u8>)> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().unwrap();
+    let identity = Identity::open(directory.path(), None).unwrap();
+    let certificate = std::fs::read(directory.path().join("server-cert.pem")).unwrap();
+    (Arc::new(identity), certificate)
+});
+
+/// What the doors of this process prove themselves by.
+pub fn identity() -> Arc<Identity> {
+    Arc::clone(&IDENTITY.0)
+}
+
+/// The certificate of the doors of this process, in PEM.
+pub fn certificate() -> &'static [u8] {
+    &IDENTITY.1
 }
 
 /// Accounts of one user, proven by either plugin or by only one of them.

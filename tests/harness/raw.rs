@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPublicEncryptingKey, PublicEncryptingKey};
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -109,17 +110,55 @@ impl Raw {
         raw.deprecate_eof = login.deprecate_eof;
         let payload = raw.login_payload(login);
         raw.write(&payload).await;
-        let mut packet = raw.read().await.expect("an answer to the login");
+        let packet = raw.prove(login).await;
+        (raw, answer(&packet))
+    }
+
+    /// Answers whatever the server asks of a login; its last word.
+    async fn prove(&mut self, login: &Login<'_>) -> Vec<u8> {
+        let mut packet = self.read().await.expect("an answer to the login");
         if packet[0] == 0xfe {
             let native = packet[1..].starts_with(b"mysql_native_password\0");
-            let proof = raw.proof(login.password, native);
-            raw.write(&proof).await;
-            packet = raw.read().await.expect("an answer to the proof");
+            let proof = self.proof(login.password, native);
+            self.write(&proof).await;
+            packet = self.read().await.expect("an answer to the proof");
         }
-        if packet == [1, 3] {
-            packet = raw.read().await.expect("an OK behind the fast path");
+        match packet[..] {
+            [1, 4] => self.show(login.password).await,
+            [1, 3] => self.read().await.expect("an OK behind the fast path"),
+            _ => packet,
         }
-        (raw, answer(&packet))
+    }
+
+    /// Sends COM_CHANGE_USER and proves what is asked.
+    pub async fn change_user(&mut self, login: &Login<'_>) -> Answer {
+        let mut payload = login.user.as_bytes().to_vec();
+        payload.push(0);
+        let proof = self.proof(login.password, login.native);
+        payload.push(u8::try_from(proof.len()).unwrap());
+        payload.extend_from_slice(&proof);
+        payload.extend_from_slice(login.database.as_bytes());
+        payload.extend_from_slice(&[0, 45, 0]);
+        let plugin = if login.native { "mysql_native_password" } else { "caching_sha2_password" };
+        payload.extend_from_slice(plugin.as_bytes());
+        payload.push(0);
+        self.send(0x11, &payload).await;
+        answer(&self.prove(login).await)
+    }
+
+    /// Shows the password, encrypted with the server's RSA key; the answer is the server's.
+    async fn show(&mut self, password: &str) -> Vec<u8> {
+        self.write(&[2]).await;
+        let key = self.read().await.expect("the public key");
+        let der = pem::parse(&key[1..]).unwrap().into_contents();
+        let key = PublicEncryptingKey::from_der(&der).unwrap();
+        let key = OaepPublicEncryptingKey::new(key).unwrap();
+        let hidden = password.bytes().chain([0]).zip(self.salt.iter().cycle());
+        let hidden: Vec<_> = hidden.map(|(byte, salt)| byte ^ salt).collect();
+        let mut encrypted = vec![0; key.ciphertext_size()];
+        key.encrypt(&OAEP_SHA1_MGF1SHA1, &hidden, &mut encrypted, None).unwrap();
+        self.write(&encrypted).await;
+        self.read().await.expect("an answer to the password")
     }
 
     /// Connects and logs in, which must work.

@@ -42,6 +42,7 @@ pub async fn run(trace: &Trace) -> Vec<String> {
         backend: Arc::new(keyspace.store.backend()),
         keyspaces: vec![Named { name: "ks".to_owned(), shards: vec![ShardName::new("ks", "0")] }],
         accounts: Accounts::Anybody,
+        identity: super::door::identity(),
         access: Access,
     };
     let controller = ShutdownController::new();

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Shared;
+use super::auth::SALT_BYTES;
 use super::columns::ColumnDefinition;
 use super::command::Command;
-use super::connect::Login;
+use super::connect::{self, Login, LoginError};
 use super::error::{self, Failure};
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, Serve, StatusFlags};
@@ -37,6 +38,8 @@ pub struct Client {
     backend: Option<Box<dyn BackendSession>>,
     capabilities: CapabilityFlags,
     multi_statements: bool,
+    /// What the client's proofs of a password are made from.
+    salt: [u8; SALT_BYTES],
 }
 
 /// A text of very many statements fills no buffer, holds no thread, and can be killed.
@@ -78,14 +81,19 @@ impl Serve for Client {
 
 impl Client {
     /// A client whose login is through.
-    pub fn new(shared: Arc<Shared>, seat: Arc<Seat>, login: &Login) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        seat: Arc<Seat>,
+        login: &Login,
+        salt: [u8; SALT_BYTES],
+    ) -> Self {
         let host = seat.peer().ip().to_string();
         let keyspaces = Arc::clone(&shared.keyspaces);
         let session = Session::new(seat.id(), &login.user, &host, keyspaces);
         let multi_statements =
             login.capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
         let capabilities = login.capabilities;
-        Self { shared, seat, session, backend: None, capabilities, multi_statements }
+        Self { shared, seat, session, backend: None, capabilities, multi_statements, salt }
     }
 
     async fn command(&mut self, link: &mut Link, command: Command) -> io::Result<()> {
@@ -103,6 +111,9 @@ impl Client {
                 return Ok(());
             }
             Command::ProcessKill(id) => self.kill(ConnectionId(id), End::Connection),
+            Command::ChangeUser(payload) => {
+                return Box::pin(self.change_user(link, &payload)).await;
+            }
             Command::ResetConnection => self.reset().await,
             Command::SetOption { multi_statements } => {
                 self.multi_statements = multi_statements;
@@ -122,6 +133,36 @@ impl Client {
             Err(failure) => self.encoding(false).failure(link, &failure),
         }
         Ok(())
+    }
+
+    /// Lets the client become somebody else, with nothing left of the session. One that cannot prove
+    /// who it is loses the connection, as in MySQL.
+    async fn change_user(&mut self, link: &mut Link, payload: &[u8]) -> io::Result<()> {
+        let entrance = &self.shared.entrance;
+        let change = entrance.change_user(link, &self.salt, self.capabilities, payload);
+        let outcome = tokio::time::timeout(self.shared.config.login_timeout, change).await;
+        let login = match outcome {
+            Ok(Ok(login)) => login,
+            // MySQL takes it for no command at all.
+            Ok(Err(LoginError::Malformed)) => {
+                let failure = error::UNKNOWN_COMMAND.with("Unknown command");
+                self.encoding(false).failure(link, &failure);
+                return Ok(());
+            }
+            Ok(Err(error)) => {
+                if let Some(failure) = error.failure(&self.seat.peer().ip().to_string()) {
+                    connect::refuse(link, &failure).await;
+                }
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        };
+        let host = self.seat.peer().ip().to_string();
+        let keyspaces = Arc::clone(&self.shared.keyspaces);
+        self.backend = None;
+        self.session = Session::new(self.seat.id(), &login.user, &host, keyspaces);
+        self.seat.set_user(&login.user);
+        self.login(link, &login.database).await
     }
 
     /// Answers the login packet; a database that is not there ends the connection, as in MySQL.

@@ -25,6 +25,8 @@ pub enum Command {
     Statistics,
     /// As KILL does.
     ProcessKill(u32),
+    /// Log in as somebody else; the rest of its packet.
+    ChangeUser(Vec<u8>),
     /// Forget the session, keep the login.
     ResetConnection,
     /// Allow or forbid several statements in one text.
@@ -67,6 +69,7 @@ impl Command {
                 Some(1) => Self::SetOption { multi_statements: false },
                 _ => Self::Unknown,
             },
+            CHANGE_USER => Self::ChangeUser(payload.get(1..).unwrap_or_default().to_vec()),
             RESET_CONNECTION => Self::ResetConnection,
             _ => Self::Unknown,
         }
@@ -82,6 +85,7 @@ impl Command {
             Self::Ping => "Ping",
             Self::Statistics => "Statistics",
             Self::ProcessKill(_) => "Kill",
+            Self::ChangeUser(_) => "Change user",
             Self::ResetConnection => "Reset Connection",
             Self::SetOption { .. } => "Set option",
             Self::Prepare => "Prepare",
@@ -104,6 +108,7 @@ const FIELD_LIST: u8 = 0x04;
 const STATISTICS: u8 = 0x09;
 const PROCESS_KILL: u8 = 0x0c;
 const PING: u8 = 0x0e;
+const CHANGE_USER: u8 = 0x11;
 const STMT_PREPARE: u8 = 0x16;
 const STMT_CLOSE: u8 = 0x19;
 const SET_OPTION: u8 = 0x1b;
@@ -125,6 +130,6 @@ mod tests {
         check(b"\x1b\x01\0", Command::SetOption { multi_statements: false });
         check(b"\x1b\x02\0", Command::Unknown);
         check(b"", Command::Unknown);
-        check(b"\x11user\0", Command::Unknown);
+        check(b"\x11user\0", Command::ChangeUser(b"user\0".to_vec()));
     }
 }

@@ -253,5 +253,7 @@ pub const INCORRECT_VALUE: Code = Code(1525, *b"HY000");
 pub const ARGUMENT_COUNT: Code = Code(1582, *b"42000");
 /// ER_DATA_OUT_OF_RANGE.
 pub const OUT_OF_RANGE: Code = Code(1690, *b"22003");
+/// ER_SECURE_TRANSPORT_REQUIRED.
+pub const INSECURE: Code = Code(3159, *b"HY000");
 /// ER_CLIENT_INTERACTION_TIMEOUT.
 pub const IDLE: Code = Code(4031, *b"HY000");

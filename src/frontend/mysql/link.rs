@@ -5,11 +5,15 @@
 //! grew is given back once it is empty, so that an idle connection costs little.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use rustls::ServerConfig;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::socket::{Agreed, Socket};
 
 /// A payload of this size or more spans several frames.
 pub const FRAME_BYTES: usize = 0xff_ffff;
@@ -28,7 +32,7 @@ const HEADER_BYTES: usize = 4;
 /// The framed, buffered connection to one client.
 #[derive(Debug)]
 pub struct Link {
-    socket: TcpStream,
+    socket: Socket,
     incoming: BytesMut,
     /// The frame that is being read, and the payload read so far.
     frame: Option<Frame>,
@@ -68,7 +72,7 @@ impl Link {
     /// Frames `socket`; a payload may have `payload_bytes_max` bytes.
     pub fn new(socket: TcpStream, payload_bytes_max: usize) -> Self {
         Self {
-            socket,
+            socket: Socket::new(socket),
             incoming: BytesMut::new(),
             frame: None,
             payload: Vec::new(),
@@ -87,6 +91,17 @@ impl Link {
     /// The next frame begins a new exchange: either side starts to count from 0.
     pub fn restart(&mut self) {
         self.sequence = 0;
+    }
+
+    /// Goes on under TLS, which the client begins with what it may have sent ahead already.
+    pub async fn begin_tls(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
+        let ahead = std::mem::take(&mut self.incoming).freeze();
+        self.socket.begin_tls(config, ahead).await
+    }
+
+    /// What TLS agreed on; `None` in the clear.
+    pub fn agreed(&self) -> Option<Agreed> {
+        self.socket.agreed()
     }
 
     /// The next packet's payload; `None` where the client closed between packets. Cancel-safe.
@@ -115,12 +130,7 @@ impl Link {
             }
         }
         // So much is kept that no more is read: the socket's state alone can tell of its end.
-        loop {
-            match self.socket.ready(Interest::READABLE).await {
-                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(LOOK_INTERVAL).await,
-                Ok(_) | Err(_) => return,
-            }
-        }
+        self.socket.read_closed(LOOK_INTERVAL).await;
     }
 
     /// Appends one packet whose payload `encode` appends to the buffer.
@@ -150,6 +160,8 @@ impl Link {
                 written => self.sent += written,
             }
         }
+        // TLS may hold a record back that the socket did not take yet.
+        self.socket.flush().await?;
         self.sent = 0;
         self.outgoing.clear();
         Ok(())

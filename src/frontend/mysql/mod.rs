@@ -12,12 +12,15 @@ mod command;
 mod connect;
 mod constant;
 mod error;
+mod identity;
 mod link;
 mod opensrv;
 mod registry;
 mod resultset;
 mod session;
+mod sha2_crypt;
 mod show;
+mod socket;
 mod stream;
 mod variables;
 mod wire;
@@ -31,16 +34,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tracing::{Instrument, debug, info, info_span, warn};
 
-pub use auth::{Account, Accounts, VerifierError};
+pub use auth::{Account, Accounts, VerifierError, native_digest};
+pub use identity::{CertificateFiles, Identity, IdentityError};
 pub use session::Keyspace;
+pub use sha2_crypt::Salted;
 
 use crate::access::Access;
 use crate::engine::Engine;
 use crate::shutdown::Shutdown;
 use crate::source::Backend;
 use crate::telemetry;
+use auth::SALT_BYTES;
 use client::Client;
 use command::Command;
+use connect::Entrance;
 use error::Failure;
 use link::Link;
 use registry::{End, Limits, Registry, Seat};
@@ -58,6 +65,8 @@ pub struct DoorConfig {
     pub login_timeout: Duration,
     /// How long a client may send nothing between commands.
     pub idle_timeout: Duration,
+    /// Whether every client must use TLS; one that does not is refused with error 3159.
+    pub tls_required: bool,
     /// Bytes of one packet from a client that has logged in.
     pub packet_bytes_max: usize,
     /// How long connections get to end at shutdown.
@@ -72,6 +81,7 @@ impl Default for DoorConfig {
             logins_per_address_max: 500,
             login_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(28_800),
+            tls_required: false,
             packet_bytes_max: 64 << 20,
             drain_timeout: Duration::from_secs(5),
         }
@@ -88,6 +98,8 @@ pub struct Behind {
     pub keyspaces: Vec<Keyspace>,
     /// Who may log in.
     pub accounts: Accounts,
+    /// What the door proves itself by.
+    pub identity: Arc<Identity>,
     /// Who may do what.
     pub access: Access,
 }
@@ -103,7 +115,7 @@ struct Shared {
     engine: Engine,
     backend: Arc<dyn Backend>,
     keyspaces: Arc<[Keyspace]>,
-    accounts: Accounts,
+    entrance: Entrance,
     access: Access,
     registry: Arc<Registry>,
 }
@@ -119,9 +131,10 @@ impl Door {
             logins_per_address_max: config.logins_per_address_max,
         };
         let registry = Registry::new(u16::from_le_bytes(node), limits);
-        let Behind { engine, backend, keyspaces, accounts, access } = behind;
+        let Behind { engine, backend, keyspaces, accounts, identity, access } = behind;
+        let entrance = Entrance::new(accounts, identity, config.tls_required);
         let keyspaces = keyspaces.into();
-        let shared = Shared { config, engine, backend, keyspaces, accounts, access, registry };
+        let shared = Shared { config, engine, backend, keyspaces, entrance, access, registry };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -154,7 +167,7 @@ impl Door {
     /// Gives a connection its task, or the reason why it gets none.
     fn admit(&self, socket: TcpStream, peer: SocketAddr, running: mpsc::Sender<()>) {
         let stranger =
-            matches!(self.shared.accounts, Accounts::Anybody) && !peer.ip().is_loopback();
+            matches!(self.shared.entrance.accounts, Accounts::Anybody) && !peer.ip().is_loopback();
         if stranger {
             let text =
                 format!("Host '{}' is not allowed to connect to this MySQL server", peer.ip());
@@ -189,13 +202,13 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
     }
     let mut link = Link::new(socket, LOGIN_BYTES_MAX);
     // Boxed: what the login needs is gone once it is through.
-    let Some(login) = Box::pin(log_in(&shared, &mut link, &seat)).await else { return };
+    let Some((login, salt)) = Box::pin(log_in(&shared, &mut link, &seat)).await else { return };
     tracing::Span::current().record("user", login.user.as_str());
     seat.logged_in(&login.user);
     link.allow(shared.config.packet_bytes_max);
     let seat = Arc::new(seat);
     let idle_timeout = shared.config.idle_timeout;
-    let client = Client::new(shared, Arc::clone(&seat), &login);
+    let client = Client::new(shared, Arc::clone(&seat), &login, salt);
     let command = Command::Login { database: login.database };
     let next = move |link| {
         let seat = Arc::clone(&seat);
@@ -208,7 +221,11 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
 }
 
 /// Lets the client prove who it is, in a bounded time. `None` once it has been refused.
-async fn log_in(shared: &Shared, link: &mut Link, seat: &Seat) -> Option<connect::Login> {
+async fn log_in(
+    shared: &Shared,
+    link: &mut Link,
+    seat: &Seat,
+) -> Option<(connect::Login, [u8; SALT_BYTES])> {
     let salt = match auth::salt() {
         Ok(salt) => salt,
         Err(error) => {
@@ -216,7 +233,7 @@ async fn log_in(shared: &Shared, link: &mut Link, seat: &Seat) -> Option<connect
             return None;
         }
     };
-    let login = connect::login(link, seat.id(), &salt, &shared.accounts);
+    let login = shared.entrance.login(link, seat.id(), &salt);
     let outcome = tokio::select! {
         biased;
         _ = seat.ended().fired() => return None,
@@ -227,7 +244,7 @@ async fn log_in(shared: &Shared, link: &mut Link, seat: &Seat) -> Option<connect
         return None;
     };
     match outcome {
-        Ok(login) => Some(login),
+        Ok(login) => Some((login, salt)),
         Err(error) => {
             debug!(error = %error, "login refused");
             if let Some(failure) = error.failure(&seat.peer().ip().to_string()) {

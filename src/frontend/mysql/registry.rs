@@ -255,6 +255,11 @@ impl Seat {
     /// The client has logged in: it no longer counts as half open.
     pub fn logged_in(&mut self, user: &str) {
         self.leave_logins();
+        self.set_user(user);
+    }
+
+    /// Who the client is now.
+    pub fn set_user(&self, user: &str) {
         lock(&self.entry.now).process.user = user.to_owned();
     }
 
