@@ -234,6 +234,12 @@ impl Subscription {
         }
     }
 
+    /// Where a client is that has read everything handed out so far, up to the last complete
+    /// transaction. Before the first event it is the start, with `now` resolved.
+    pub const fn position(&self) -> &Arc<Position> {
+        &self.position
+    }
+
     /// The shape in which the client sees this table, as of the stream's start.
     pub fn schema(&self, table: &TableName) -> Option<Arc<TableSchema>> {
         self.schemas.iter().find(|(name, _)| name == table).map(|(_, schema)| Arc::clone(schema))

@@ -274,6 +274,25 @@ async fn a_token_of_one_shard_holds_where_the_others_began() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_knows_its_place_before_it_has_sent_anything() {
+    let a = schema("a");
+    let mut script = Script::new(&[&a]);
+    script.change(&[(&a, None, Some(row(1, 0)))]);
+    let engine = script.engine(EngineConfig::default());
+    let now = || request(&Start::Now, vec![Rule::all("a")]);
+    let mut stream = engine.subscribe(now()).await.unwrap();
+    let mut token = Vec::new();
+    stream.position().to_token(&mut token);
+    script.change(&[(&a, None, Some(row(2, 0)))]);
+    let mut resumed = now();
+    resumed.position = Position::from_token(std::str::from_utf8(&token).unwrap()).unwrap();
+    let mut resumed = engine.subscribe(resumed).await.unwrap();
+    assert_eq!(drain(&mut resumed).await, ["B F:a +(2,0) V C"]);
+    drain(&mut stream).await;
+    assert_eq!(stream.position().shards, resumed.position().shards);
+}
+
+#[tokio::test(start_paused = true)]
 async fn three_shards_take_turns_and_beat_only_between_transactions() {
     let a = schema("a");
     let config = EngineConfig { part_bytes: 1, ..EngineConfig::default() };

@@ -321,7 +321,7 @@ impl Client {
         };
         let encoding = self.encoding(more);
         encoding.columns(link, &stream::columns(stream, &output));
-        let position = stream.request.position.clone();
+        let position = Arc::clone(subscription.position());
         let mut writer = RowWriter::new(&stream.items, output, position);
         self.seat.begin_stream(subscription.id());
         let ending = if stream.request.limit == Some(0) {

@@ -136,7 +136,7 @@ enum Part {
 
 impl RowWriter {
     /// A writer for these items over these columns, for a stream that begins at `position`.
-    pub fn new(items: &[Item], output: Arc<TableSchema>, position: Position) -> Self {
+    pub fn new(items: &[Item], output: Arc<TableSchema>, position: Arc<Position>) -> Self {
         let mut parts = Vec::new();
         for item in items {
             match (item, parts.last_mut()) {
@@ -146,7 +146,6 @@ impl RowWriter {
                 (Item::Metadata { which, .. }, _) => parts.push(Part::Metadata(*which)),
             }
         }
-        let position = Arc::new(position);
         Self { parts, output, position, scratch: Scratch::default(), token: Vec::new() }
     }
 
