@@ -48,7 +48,8 @@ pub trait Source: Send + Sync + 'static {
 #[async_trait]
 pub trait Changes: Send {
     /// The next events, at least one; `None` once everything in `span.until` was emitted. Waits
-    /// while there is nothing new. Cancel-safe.
+    /// while there is nothing new; a source whose server tells the time says it about once a second,
+    /// with a heartbeat. Cancel-safe.
     async fn next(&mut self) -> Result<Option<Vec<Event>>, SourceError>;
 }
 

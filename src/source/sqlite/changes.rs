@@ -1,15 +1,19 @@
 //! Reads the journal in order, in bounded pieces, and waits for commits where it ends.
 //!
 //! A reader holds no connection while it waits, and no view between two pieces: a journal that is
-//! trimmed past it ends it with an error, not with a gap.
+//! trimmed past it ends it with an error, not with a gap. While nothing is committed it says now and
+//! then that time has passed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::journal::{self, Entry, EntryKind, first_id};
+use super::writer::now_seconds;
 use super::{Store, capture, corrupt, ddl};
 use crate::event::{Event, GtidSet, Rows, TableName};
 use crate::source::{Changes, Scope, SourceError, Span};
@@ -117,11 +121,18 @@ impl Changes for StoreChanges {
                 if !events.is_empty() {
                     return Ok(Some(events));
                 }
-            } else if self.committed.changed().await.is_err() {
-                return Err(SourceError::Disconnected {
-                    context: "the store was closed".to_owned(),
-                    source: None,
-                });
+                continue;
+            }
+            match timeout(HEARTBEAT_INTERVAL, self.committed.changed()).await {
+                Ok(Ok(())) => {}
+                // Between transactions: what is committed is in the journal whole.
+                Err(_) => return Ok(Some(vec![Event::Heartbeat(now_seconds())])),
+                Ok(Err(_)) => {
+                    return Err(SourceError::Disconnected {
+                        context: "the store was closed".to_owned(),
+                        source: None,
+                    });
+                }
             }
         }
     }
@@ -235,5 +246,7 @@ fn panicked(error: tokio::task::JoinError) -> SourceError {
     SourceError::Corrupt { context, source: Some(Box::new(error)) }
 }
 
+/// How long nothing is committed before that is said, as Vitess's tablets do.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(900);
 /// About how many bytes of journal one piece holds.
 const PIECE_BYTES: usize = 1 << 20;

@@ -264,6 +264,20 @@ fn last_pk(
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_store_tells_the_time() {
+    let fixture = Fixture::new(&[table("t", true)]).await;
+    let span = Span { start: fixture.store.position(), until: None };
+    let mut changes = fixture.store.source().changes(span, Scope::All).await.unwrap();
+    let before = writer::now_seconds();
+    let beat = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
+    let beat = beat.expect("it does not stay silent").unwrap().unwrap();
+    assert!(matches!(*beat, [Event::Heartbeat(time)] if time >= before), "{beat:?}");
+    fixture.transaction(&["INSERT INTO t VALUES (1, 1)"]).await;
+    let next = changes.next().await.unwrap().unwrap();
+    assert_eq!(print(&next), ["begin", "field test.t", "+ 1,1", "commit"]);
+}
+
 #[tokio::test]
 async fn a_second_process_is_kept_out() {
     let fixture = Fixture::new(&[]).await;
