@@ -112,6 +112,15 @@ pub enum StreamError {
         #[source]
         source: Arc<SourceError>,
     },
+    /// As many copies as there may be are being read, for longer than one more can wait.
+    #[error("{shard}: too many copies are being read; try again later")]
+    TooManyCopies {
+        /// The shard.
+        shard: ShardName,
+        /// What its server said.
+        #[source]
+        source: Arc<SourceError>,
+    },
     /// A source or the engine broke the order of events.
     #[error("{shard}: events in an illegal order: {what}")]
     Order {

@@ -534,6 +534,11 @@ impl ShardStream {
             Failure::Stream(error) => return Err(error),
             Failure::Source(error) => error,
         };
+        // Nothing is wrong: the client read so slowly that the view was let go of.
+        if let SourceError::SnapshotExpired(_) = &*error {
+            self.phase = Phase::Snapshot { fresh: false };
+            return Ok(());
+        }
         let delay = match &*error {
             SourceError::Purged { oldest, .. } => {
                 self.refusals += 1;
@@ -574,6 +579,9 @@ impl ShardStream {
         if let SourceError::Future { position, current } = &*error {
             let (position, current) = (position.clone(), current.clone());
             return StreamError::Future { shard, position, current };
+        }
+        if let SourceError::TooManySnapshots { .. } = &*error {
+            return StreamError::TooManyCopies { shard, source: error };
         }
         let tablet = self.tails.get(self.tablet).map(|tail| Arc::clone(&tail.tablet.name));
         let failures = self.retry.failures().max(1);

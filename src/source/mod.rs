@@ -12,6 +12,7 @@ pub mod memory;
 pub mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -66,6 +67,7 @@ pub trait Snapshot: Send {
     async fn scan(&mut self, scan: Scan) -> Result<(), SourceError>;
 
     /// The next rows of the scan as inserts, at most about `Scan::batch_bytes`; `None` at its end.
+    /// A source may give up a view that was held for long: [`SourceError::SnapshotExpired`].
     /// Cancel-safe.
     async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError>;
 }
@@ -144,6 +146,20 @@ pub enum SourceError {
     /// A table is not there.
     #[error("table {0} is not present in the database")]
     NoSuchTable(TableName),
+    /// A snapshot was held for longer than its server can bear. Another one can be taken.
+    #[error("the snapshot was given up after {0:?}, which is as long as one may be held")]
+    SnapshotExpired(Duration),
+    /// As many snapshots as there may be are being read.
+    #[error(
+        "{max} snapshots are being read, which is the most allowed, and none of them ended within \
+         {waited:?}"
+    )]
+    TooManySnapshots {
+        /// How many.
+        max: usize,
+        /// How long one more waited.
+        waited: Duration,
+    },
     /// The connection broke or the server is away; reading again may work.
     #[error("{context}")]
     Disconnected {
@@ -168,10 +184,11 @@ impl SourceError {
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Disconnected { .. } => true,
+            Self::Disconnected { .. } | Self::SnapshotExpired(_) => true,
             Self::Purged { .. }
             | Self::Future { .. }
             | Self::NoSuchTable(_)
+            | Self::TooManySnapshots { .. }
             | Self::Corrupt { .. } => false,
         }
     }

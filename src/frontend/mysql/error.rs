@@ -119,6 +119,7 @@ pub fn of_stream(error: &StreamError) -> Failure {
     match error {
         StreamError::Shutdown => of_end(End::Shutdown),
         StreamError::TableChanged { .. } => TABLE_CHANGED.with(chain(error)),
+        StreamError::TooManyCopies { .. } => TOO_MANY_CONNECTIONS.with(chain(error)),
         StreamError::Purged { .. } | StreamError::Future { .. } | StreamError::Source { .. } => {
             CANNOT_READ_CHANGES.with(chain(error))
         }

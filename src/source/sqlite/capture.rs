@@ -16,15 +16,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 
+use super::connection::Opened;
 use super::convert;
+use super::functions::Current;
 use crate::event::{Column, RowsEvent, TableSchema};
-use crate::sql::sqlite::quote;
+use crate::sql::sqlite::{Fault, quote};
 
 /// What has been caught since the statement began. Shared by the connection's function and the
 /// writer that owns the connection.
 #[derive(Debug)]
 pub(super) struct Capture {
     state: Mutex<State>,
+    current: Arc<Current>,
     bytes_max: usize,
     cell_bytes_max: usize,
 }
@@ -50,16 +53,18 @@ struct State {
 }
 
 impl Capture {
-    /// Registers the function on the connection. A statement fails if its images exceed `bytes_max`
-    /// or one cell `cell_bytes_max`.
+    /// Registers the function on the connection. A statement fails if its images, and what else it
+    /// holds, exceed `bytes_max`, or one cell `cell_bytes_max`.
     pub(super) fn register(
-        connection: &Connection,
+        opened: &Opened,
         bytes_max: usize,
         cell_bytes_max: usize,
     ) -> rusqlite::Result<Arc<Self>> {
-        let capture = Arc::new(Self { state: Mutex::default(), bytes_max, cell_bytes_max });
+        let current = Arc::clone(&opened.current);
+        let capture =
+            Arc::new(Self { state: Mutex::default(), current, bytes_max, cell_bytes_max });
         let shared = Arc::clone(&capture);
-        connection.create_scalar_function(
+        opened.connection.create_scalar_function(
             FUNCTION,
             -1,
             FunctionFlags::SQLITE_UTF8,
@@ -101,6 +106,17 @@ impl Capture {
         std::mem::take(&mut state.runs)
     }
 
+    /// Counts what the statement holds beside its images, such as rows that it will insert.
+    pub(super) fn hold(&self, bytes: usize) -> Result<(), Fault> {
+        self.state().count(bytes, self.bytes_max)
+    }
+
+    /// The statement holds so much less.
+    pub(super) fn release(&self, bytes: usize) {
+        let mut state = self.state();
+        state.bytes = state.bytes.saturating_sub(bytes);
+    }
+
     fn catch(&self, row: &Context<'_>) -> rusqlite::Result<()> {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -120,10 +136,12 @@ impl Capture {
         if images == i64::from(BEFORE | AFTER) && state.before == state.after {
             return Ok(());
         }
-        state.bytes += state.before.len() + state.after.len() + 9;
-        if state.bytes > self.bytes_max {
-            return Err(rusqlite::Error::UserFunctionError(STATEMENT_TOO_LARGE.into()));
-        }
+        let bytes = state.before.len() + state.after.len() + 9;
+        state.count(bytes, self.bytes_max).map_err(|fault| {
+            let error = rusqlite::Error::UserFunctionError(fault.to_string().into());
+            self.current.session().fail(fault);
+            error
+        })?;
         if state.runs.last().is_none_or(|run| run.version != version) {
             state.runs.push(Run { version, changes: Vec::new(), cuts: Vec::new() });
         }
@@ -134,6 +152,13 @@ impl Capture {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Fault> {
+        self.bytes += bytes;
+        if self.bytes > bytes_max { Err(Fault::StatementTooLarge) } else { Ok(()) }
     }
 }
 
@@ -247,5 +272,3 @@ const AFTER: u8 = 2;
 const ENTRY_BYTES: usize = 512 << 10;
 /// Columns of which both images fit into the arguments of one function call (SQLite: 1000).
 pub(super) const COLUMNS_MAX: usize = 490;
-const STATEMENT_TOO_LARGE: &str = "Multi-row statements required more than \
-    'max_binlog_stmt_cache_size' bytes of storage; increase this mysqld variable and try again";

@@ -35,11 +35,10 @@ impl Opened {
         connection.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
         let mut opened = Self::prepare(connection, cell_bytes_max)?;
         let current = Arc::clone(&opened.current);
-        // SQLite answers an interrupted write with a rollback of the whole transaction: only a
-        // SELECT is interrupted here, writes look for themselves between their rows.
+        // A write is never interrupted in its step: statements look for themselves between rows.
         opened.connection.progress_handler(
             PROGRESS_STEPS,
-            Some(move || current.is_reading() && current.session().killed()),
+            Some(move || current.is_reading() && current.is_killed()),
         )?;
         Ok(opened)
     }
@@ -50,11 +49,7 @@ impl Opened {
         let connection = Connection::open_with_flags(path, flags)?;
         let mut opened = Self::prepare(connection, cell_bytes_max)?;
         let current = Arc::clone(&opened.current);
-        // Only where nothing is written: SQLite answers an interrupted write with a rollback of the
-        // whole transaction.
-        opened
-            .connection
-            .progress_handler(PROGRESS_STEPS, Some(move || current.session().killed()))?;
+        opened.connection.progress_handler(PROGRESS_STEPS, Some(move || current.is_killed()))?;
         Ok(opened)
     }
 

@@ -50,7 +50,7 @@ pub(super) fn run(
     text: &str,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
-    writer.opened.current.set(session);
+    writer.opened.current.set(session, session.kill_switch());
     writer.begin()?;
     let outcome = change(writer, statement, text, session);
     if outcome.is_err() {
@@ -174,9 +174,8 @@ impl<'a> Change<'a> {
         }
         self.end(old)?;
         let version = self.make(&alter.new)?;
-        let connection = &self.writer.opened.connection;
         let mut written =
-            write::rebuild(connection, alter, &made_name(version), &self.registry, self.session)?;
+            write::rebuild(self.writer, alter, &made_name(version), &self.registry, self.session)?;
         written.warnings.splice(0..0, alter.warnings.iter().cloned());
         self.written = written;
         self.writer.execute(&format!("DROP TABLE {}", quote(old)))?;
@@ -268,8 +267,7 @@ impl<'a> Change<'a> {
     /// Fills a table that AS SELECT made: a transaction of its own to those who follow.
     fn fill(&mut self, dml: &Dml) -> Result<(), Fault> {
         self.writer.next_number().map_err(internal)?;
-        let connection = &self.writer.opened.connection;
-        self.written = write::run(connection, &self.registry, dml, self.session)?;
+        self.written = write::run(self.writer, &self.registry, dml, self.session)?;
         self.writer.flush().map_err(internal)
     }
 

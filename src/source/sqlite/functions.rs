@@ -47,11 +47,27 @@ impl Counters {
     }
 }
 
+/// Ends one statement, on whatever threads it runs, and no other.
+#[derive(Debug, Clone, Default)]
+pub struct KillSwitch(Arc<AtomicBool>);
+
+impl KillSwitch {
+    /// Makes the statement end with 1317, soon.
+    pub fn throw(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the statement is to end.
+    pub fn is_thrown(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// What functions see of the session whose statement runs; one per session, set on a connection
 /// for as long as its statement runs there.
 #[derive(Debug, Default)]
 pub struct SessionState {
-    killed: AtomicBool,
+    kill: Mutex<KillSwitch>,
     counters: Arc<Counters>,
     inner: Mutex<Inner>,
 }
@@ -101,7 +117,13 @@ impl SessionState {
         Self { counters, ..Self::default() }
     }
 
-    /// Begins a statement.
+    /// From here on a kill means the next statement. What is left of the one before keeps its own
+    /// switch, thrown or not.
+    pub fn expect_statement(&self) {
+        *self.kill.lock().unwrap_or_else(PoisonError::into_inner) = KillSwitch::default();
+    }
+
+    /// Begins the statement that was expected.
     pub fn begin_statement(&self, start: StatementStart) {
         let mut inner = self.lock();
         inner.now_micros = start.now_micros;
@@ -114,7 +136,6 @@ impl SessionState {
         inner.variables = start.variables;
         inner.warnings.clear();
         inner.fault = None;
-        self.killed.store(false, Ordering::Relaxed);
     }
 
     /// Ends a statement: what ROW_COUNT() and FOUND_ROWS() say next.
@@ -134,20 +155,28 @@ impl SessionState {
         std::mem::take(&mut self.lock().warnings)
     }
 
-    /// The fault behind a SQLite error that a function of this session raised, else the error as
-    /// an internal one.
+    /// The fault behind a SQLite error that a function of this session or a kill raised, else the
+    /// error as an internal one.
     pub fn fault(&self, error: &rusqlite::Error) -> Fault {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+            return Fault::Interrupted;
+        }
         self.lock().fault.take().unwrap_or_else(|| Fault::Internal(error.to_string()))
     }
 
-    /// Makes the statement end with 1317 at its next row.
+    /// Makes the statement end with 1317, soon.
     pub fn kill(&self) {
-        self.killed.store(true, Ordering::Relaxed);
+        self.kill_switch().throw();
     }
 
     /// Whether the statement was killed.
     pub fn killed(&self) -> bool {
-        self.killed.load(Ordering::Relaxed)
+        self.kill_switch().is_thrown()
+    }
+
+    /// What ends the statement that runs or is expected, even after the session has gone on.
+    pub fn kill_switch(&self) -> KillSwitch {
+        self.kill.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a value that does not fit is an error.
@@ -222,29 +251,52 @@ impl SessionState {
 /// The session whose statement runs on a connection.
 #[derive(Debug, Default)]
 pub struct Current {
-    session: Mutex<Arc<SessionState>>,
+    statement: Mutex<(Arc<SessionState>, KillSwitch)>,
     reading: AtomicBool,
 }
 
 impl Current {
-    /// Gives the connection to a session until the next call.
-    pub fn set(&self, session: &Arc<SessionState>) {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(session);
+    /// Gives the connection to a session's statement until the next call.
+    pub fn set(&self, session: &Arc<SessionState>, kill: KillSwitch) {
+        *self.lock() = (Arc::clone(session), kill);
     }
 
     /// The session.
     pub fn session(&self) -> Arc<SessionState> {
-        Arc::clone(&self.session.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.lock().0)
     }
 
-    /// Says whether the connection runs a SELECT.
-    pub fn set_reading(&self, reading: bool) {
-        self.reading.store(reading, Ordering::Relaxed);
+    /// Whether the statement was killed.
+    pub fn is_killed(&self) -> bool {
+        self.lock().1.is_thrown()
     }
 
-    /// Whether the connection runs a SELECT.
+    /// Nothing but reading goes on until the answer is dropped. SQLite answers an interrupted write
+    /// with a rollback of the whole transaction: it may be interrupted while it reads alone.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading { before: self.reading.swap(true, Ordering::Relaxed), reading: &self.reading }
+    }
+
+    /// Whether the connection only reads now.
     pub fn is_reading(&self) -> bool {
         self.reading.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Arc<SessionState>, KillSwitch)> {
+        self.statement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection reads and does not write.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    before: bool,
+    reading: &'a AtomicBool,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.reading.store(self.before, Ordering::Relaxed);
     }
 }
 

@@ -14,6 +14,7 @@ mod connection;
 pub mod convert;
 mod ddl;
 pub mod functions;
+mod handover;
 mod identity;
 mod journal;
 mod lock;
@@ -30,7 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use self::connection::{Opened, Readers};
 use self::functions::Counters;
@@ -62,6 +63,10 @@ pub struct StoreConfig {
     pub readers_max: usize,
     /// Snapshots that are open at the same time.
     pub snapshots_max: usize,
+    /// How long one more snapshot waits for one of them to end.
+    pub snapshot_wait_timeout: Duration,
+    /// A snapshot that is older is given up, read or not: the write-ahead log grows behind it.
+    pub snapshot_age_max: Duration,
     /// Bytes of one cell.
     pub cell_bytes_max: usize,
     /// Bytes of row images of one statement, held in memory until it succeeds.
@@ -78,6 +83,9 @@ impl Default for StoreConfig {
             journal_age_max: Duration::from_hours(72),
             readers_max: 32,
             snapshots_max: 16,
+            snapshot_wait_timeout: Duration::from_secs(60),
+            // Whoever reads on renews them after ten minutes; this is for those who do not.
+            snapshot_age_max: Duration::from_mins(15),
             cell_bytes_max: 64 << 20,
             statement_bytes_max: 512 << 20,
         }
@@ -130,7 +138,6 @@ pub struct Store {
     /// Apart from clients' statements, which may hold theirs for as long as a client reads.
     change_readers: Readers,
     snapshot_readers: Readers,
-    snapshots: Arc<Semaphore>,
     versions: Mutex<HashMap<i64, Arc<TableSchema>>>,
 }
 
@@ -196,7 +203,6 @@ impl Store {
             readers: Readers::new(path, config.cell_bytes_max, config.readers_max),
             change_readers: Readers::new(path, config.cell_bytes_max, CHANGE_READERS_MAX),
             snapshot_readers: Readers::new(path, config.cell_bytes_max, config.snapshots_max),
-            snapshots: Arc::new(Semaphore::new(config.snapshots_max)),
             writer: Arc::new(tokio::sync::Mutex::new(writer)),
             versions: Mutex::default(),
             config,

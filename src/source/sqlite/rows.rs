@@ -1,18 +1,19 @@
 //! The rows of a SELECT, read on a thread of their own and handed over in blocks.
 //!
-//! Two blocks may wait for the client; then the thread waits too. A reader that is dropped stops
-//! the statement at its next block.
+//! Two blocks may wait for the client; then the thread waits too. Rows that are dropped stop the
+//! statement, wherever in it SQLite is.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::connection::Reader;
 use super::convert;
-use super::functions::SessionState;
+use super::functions::{KillSwitch, SessionState};
+use super::handover::{BrokeOff, Given, Giver, Taker, handover};
 use super::journal;
 use super::session::Held;
 use crate::event::row;
@@ -32,10 +33,9 @@ pub(super) enum Place {
 pub(super) struct Rows {
     columns: Vec<ResultColumn>,
     ready: VecDeque<RowBlock>,
-    blocks: Option<Blocks>,
+    blocks: Option<Taker<RowBlock, Ended>>,
+    kill: KillSwitch,
 }
-
-type Blocks = mpsc::Receiver<Result<RowBlock, Ended>>;
 
 /// Why a SELECT ended before its end.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ pub(super) enum Ended {
     Stale,
 }
 
+impl From<BrokeOff> for Ended {
+    fn from(_: BrokeOff) -> Self {
+        Self::Failed(BackendError::new(1105, "HY000", BROKE_OFF))
+    }
+}
+
 /// Begins a query; the writer, if it runs there, comes back once it is over.
 pub(super) fn select(
     place: Place,
@@ -53,31 +59,33 @@ pub(super) fn select(
     generation: i64,
     session: Arc<SessionState>,
 ) -> (Rows, Option<oneshot::Receiver<Held>>) {
-    let (sender, blocks) = mpsc::channel(BLOCKS_WAITING);
+    let (giver, blocks) = handover(BLOCKS_WAITING);
     let (give_back, writer) = oneshot::channel();
     let writer = matches!(place, Place::Writer(_)).then_some(writer);
     let columns = query.columns.clone();
+    // The statement's own: by the time the thread runs, the session may have gone on.
+    let kill = session.kill_switch();
+    let rows = Rows { columns, ready: VecDeque::new(), blocks: Some(blocks), kill: kill.clone() };
     tokio::task::spawn_blocking(move || {
         let opened = match &place {
             Place::Reader(reader) => reader.opened(),
             Place::Writer(held) => &held.writer().opened,
         };
-        opened.current.set(&session);
-        let work = Work { connection: &opened.connection, query: &query, session: &session };
+        opened.current.set(&session, kill.clone());
+        let connection = &opened.connection;
+        let work = Work { connection, query: &query, session: &session, kill: &kill };
         let reads = matches!(place, Place::Reader(_));
+        let reading = opened.current.reading();
         let outcome = if reads { work.check(generation) } else { Ok(()) };
-        opened.current.set_reading(true);
-        let outcome = outcome.and_then(|()| work.run(&sender).map_err(Ended::Failed));
-        opened.current.set_reading(false);
-        if let Err(ended) = outcome {
-            let _ = sender.blocking_send(Err(ended));
-        }
+        let outcome = outcome.and_then(|()| work.run(&giver).map_err(Ended::Failed));
+        drop(reading);
+        giver.end(outcome);
         if let Place::Writer(held) = place {
             // Nobody waits for it if the session is gone: then the drop rolls back.
             let _ = give_back.send(held);
         }
     });
-    (Rows { columns, ready: VecDeque::new(), blocks: Some(blocks) }, writer)
+    (rows, writer)
 }
 
 /// One query, on its thread.
@@ -85,6 +93,7 @@ struct Work<'a> {
     connection: &'a Connection,
     query: &'a Query,
     session: &'a SessionState,
+    kill: &'a KillSwitch,
 }
 
 impl Work<'_> {
@@ -92,12 +101,12 @@ impl Work<'_> {
     fn check(&self, generation: i64) -> Result<(), Ended> {
         let view = self.connection.execute_batch("BEGIN");
         let found = view.and_then(|()| journal::generation(self.connection));
-        let found = found.map_err(|error| Ended::Failed(error_of(self.session, &error)))?;
+        let found = found.map_err(|error| Ended::Failed(self.failed(&error)))?;
         if found == generation { Ok(()) } else { Err(Ended::Stale) }
     }
 
-    fn run(&self, sender: &mpsc::Sender<Result<RowBlock, Ended>>) -> Result<(), BackendError> {
-        let failed = |error: rusqlite::Error| error_of(self.session, &error);
+    fn run(&self, giver: &Giver<RowBlock, Ended>) -> Result<(), BackendError> {
+        let failed = |error: rusqlite::Error| self.failed(&error);
         let mut statement = self.connection.prepare_cached(&self.query.sql).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         let mut block = RowBlock::default();
@@ -114,38 +123,36 @@ impl Work<'_> {
             });
             outcome.map_err(failed)?;
             found += 1;
-            if self.session.killed() {
+            if self.kill.is_thrown() {
                 return Err(BackendError::interrupted());
             }
             if block.bytes() >= BLOCK_BYTES
-                && sender.blocking_send(Ok(std::mem::take(&mut block))).is_err()
+                && giver.give(std::mem::take(&mut block)) != Given::Taken
             {
                 return Ok(());
             }
         }
         self.session.end_statement(-1, found);
         if !block.is_empty() {
-            let _ = sender.blocking_send(Ok(block));
+            giver.give(block);
         }
         Ok(())
     }
-}
 
-/// What a failed query tells the client.
-pub(super) fn error_of(session: &SessionState, error: &rusqlite::Error) -> BackendError {
-    if session.killed() {
-        return BackendError::interrupted();
+    /// What a failed query tells the client.
+    fn failed(&self, error: &rusqlite::Error) -> BackendError {
+        if self.kill.is_thrown() {
+            return BackendError::interrupted();
+        }
+        self.session.fault(error).into()
     }
-    session.fault(error).into()
 }
 
 impl Rows {
     /// Waits for the first block, so that an early error is the statement's, not its rows'.
     pub(super) async fn begin(&mut self) -> Result<(), Ended> {
         let Some(blocks) = &mut self.blocks else { return Ok(()) };
-        if let Some(first) = blocks.recv().await {
-            self.ready.push_back(first?);
-        }
+        self.ready.extend(blocks.next().await?);
         Ok(())
     }
 
@@ -163,7 +170,16 @@ impl Rows {
             });
         }
         let ready_blocks = if block.is_empty() { VecDeque::new() } else { VecDeque::from([block]) };
-        Self { columns: ready.columns, ready: ready_blocks, blocks: None }
+        let kill = KillSwitch::default();
+        Self { columns: ready.columns, ready: ready_blocks, blocks: None, kill }
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if self.blocks.as_ref().is_some_and(|blocks| !blocks.is_over()) {
+            self.kill.throw();
+        }
     }
 }
 
@@ -178,7 +194,7 @@ impl BackendRows for Rows {
             return Ok(Some(block));
         }
         match &mut self.blocks {
-            Some(blocks) => match blocks.recv().await.transpose() {
+            Some(blocks) => match blocks.next().await {
                 Ok(block) => Ok(block),
                 Err(Ended::Failed(error)) => Err(error),
                 Err(Ended::Stale) => Err(BackendError::new(1412, "HY000", CHANGED)),
@@ -188,8 +204,41 @@ impl BackendRows for Rows {
     }
 }
 
+const BROKE_OFF: &str = "reading the rows broke off before their end";
 const CHANGED: &str = "Table definition has changed, please retry transaction";
 /// Bytes of cells at which a block is handed over.
 const BLOCK_BYTES: usize = 64 << 10;
 /// Blocks that wait for the client.
 const BLOCKS_WAITING: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn rows_that_break_off_have_not_ended() {
+        let broken = || {
+            let (giver, blocks) = handover(1);
+            let thread = tokio::task::spawn_blocking(move || {
+                let mut block = RowBlock::default();
+                block.push(|cells| row::push_cell(cells, b"1"));
+                giver.give(block);
+                panic!("a SELECT's thread breaks down");
+            });
+            let kill = KillSwitch::default();
+            (
+                Rows { columns: Vec::new(), ready: VecDeque::new(), blocks: Some(blocks), kill },
+                thread,
+            )
+        };
+        let (mut rows, thread) = broken();
+        rows.begin().await.unwrap();
+        assert_eq!(rows.next().await.unwrap().map(|block| block.len()), Some(1));
+        assert_eq!(rows.next().await.unwrap_err().code, 1105);
+        assert!(thread.await.is_err());
+        let (mut rows, thread) = broken();
+        let _ = thread.await;
+        rows.blocks.as_mut().unwrap().next().await.unwrap();
+        assert!(matches!(rows.begin().await, Err(Ended::Failed(error)) if error.code == 1105));
+    }
+}

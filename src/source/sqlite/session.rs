@@ -301,6 +301,7 @@ impl BackendSession for StoreSession {
         sql: &str,
         variables: &dyn Variables,
     ) -> Result<BackendReply, BackendError> {
+        self.state.expect_statement();
         self.settle().await?;
         self.warnings.clear();
         self.begin_statement(variables);
@@ -348,6 +349,13 @@ impl BackendSession for StoreSession {
         self.state.set_last_insert_id(0);
         self.autocommit = true;
         rolled_back
+    }
+}
+
+impl Drop for StoreSession {
+    /// Whoever is gone wants no answer: what still runs gives its reader or the writer back.
+    fn drop(&mut self) {
+        self.state.kill();
     }
 }
 

@@ -1,18 +1,24 @@
 //! Tables as of one position: a read transaction in which the journal's end is read too.
 //!
 //! SQLite's write-ahead log gives the view, so the position is exact for all tables and nobody is
-//! locked out. A view keeps the log from being reset; so they are few, and whoever reads for long
-//! renews them. A scan runs on a thread of its own, two batches ahead of its reader.
+//! locked out. A view keeps the log from being reset, so views are few, and none outlives
+//! `snapshot_age_max`: a thread of its own has it, reads two batches ahead of who wants them, and
+//! lets go of it when the time is over, whether anybody reads or not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::types::Value as Stored;
 use rusqlite::{Connection, params_from_iter};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::Reader;
+use super::functions::SessionState;
+use super::handover::{BrokeOff, Given, Giver, Taker, handover};
 use super::registry::Live;
 use super::{Store, convert, corrupt, journal};
 use crate::event::{GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, row};
@@ -23,44 +29,101 @@ use crate::sql::sqlite::{Table, quote};
 pub(super) struct StoreSnapshot {
     position: GtidSet,
     tables: HashMap<TableName, Live>,
-    reader: Option<Reader>,
-    /// A scan has the view, and gives it back here.
-    lent: Option<oneshot::Receiver<Reader>>,
-    batches: Option<mpsc::Receiver<Result<Option<RowsEvent>, SourceError>>>,
-    _permit: OwnedSemaphorePermit,
+    age_max: Duration,
+    /// To the thread that has the view, for as long as it has it.
+    scans: mpsc::Sender<Ordered>,
+    batches: Option<Taker<RowsEvent, SourceError>>,
+    /// What the thread's connection runs for.
+    session: Arc<SessionState>,
 }
+
+/// A scan to be made, and where its batches go.
+type Ordered = (Work, Giver<RowsEvent, SourceError>);
 
 impl StoreSnapshot {
     /// Opens a view of these tables, once there may be another one.
     pub(super) async fn open(store: Arc<Store>, names: &[TableName]) -> Result<Self, SourceError> {
-        let permit = Arc::clone(&store.snapshots)
-            .acquire_owned()
+        let (max, waited) = (store.config.snapshots_max, store.config.snapshot_wait_timeout);
+        let reader = timeout(waited, store.snapshot_readers.take())
             .await
-            .expect("the snapshots' semaphore is never closed");
-        let reader = store
-            .snapshot_readers
-            .take()
-            .await
+            .map_err(|_| SourceError::TooManySnapshots { max, waited })?
             .map_err(|error| corrupt("open a connection to the store's file", error))?;
+        let session = Arc::new(SessionState::default());
+        reader.opened().current.set(&session, session.kill_switch());
+        let age_max = store.config.snapshot_age_max;
+        let view = View { store, reader, deadline: Instant::now() + age_max, age_max };
+        let (scans, orders) = mpsc::channel(1);
+        let (opened, opening) = oneshot::channel();
         let names = names.to_vec();
-        let opening = tokio::task::spawn_blocking(move || {
-            let connection = &reader.opened().connection;
-            let (last, tables) = view(connection, &store, &names)?;
-            Ok::<_, SourceError>((store.shared.server.up_to(last), tables, reader))
-        });
-        let (position, tables, reader) =
-            opening.await.map_err(|error| SourceError::Corrupt {
-                context: "opening a view panicked".to_owned(),
-                source: Some(Box::new(error)),
-            })??;
-        Ok(Self {
-            position,
-            tables,
-            reader: Some(reader),
-            lent: None,
-            batches: None,
-            _permit: permit,
-        })
+        tokio::task::spawn_blocking(move || view.keep(&names, opened, orders));
+        let (position, tables) = opening.await.map_err(|error| SourceError::Corrupt {
+            context: "opening a view panicked".to_owned(),
+            source: Some(Box::new(error)),
+        })??;
+        Ok(Self { position, tables, age_max, scans, batches: None, session })
+    }
+}
+
+impl Drop for StoreSnapshot {
+    fn drop(&mut self) {
+        // The thread may be looking for its first row for long.
+        self.session.kill();
+    }
+}
+
+impl From<BrokeOff> for SourceError {
+    fn from(_: BrokeOff) -> Self {
+        Self::Corrupt { context: "a scan broke off before its end".to_owned(), source: None }
+    }
+}
+
+/// A view on its thread.
+struct View {
+    store: Arc<Store>,
+    reader: Reader,
+    deadline: Instant,
+    age_max: Duration,
+}
+
+/// What a view shows: up to where, and which tables.
+type Opened = (GtidSet, HashMap<TableName, Live>);
+
+impl View {
+    /// Opens the view and scans as ordered, until nobody has orders or the time is over.
+    fn keep(
+        self,
+        names: &[TableName],
+        opened: oneshot::Sender<Result<Opened, SourceError>>,
+        mut orders: mpsc::Receiver<Ordered>,
+    ) {
+        let connection = &self.reader.opened().connection;
+        let found = view(connection, &self.store, names)
+            .map(|(last, tables)| (self.store.shared.server.up_to(last), tables));
+        let is_open = found.is_ok();
+        if opened.send(found).is_err() || !is_open {
+            return;
+        }
+        let next = |orders: &mut mpsc::Receiver<Ordered>| {
+            Handle::current().block_on(timeout_at(self.deadline, orders.recv()))
+        };
+        let mut late = None;
+        while late.is_none()
+            && let Ok(Some((work, giver))) = next(&mut orders)
+        {
+            match work.run(connection, &giver, self.deadline) {
+                Ok(Given::Late) => late = Some(giver),
+                Ok(Given::Taken | Given::Unwanted) => giver.end(Ok(())),
+                Err(error) => giver.end(Err(error)),
+            }
+        }
+        // First the view goes, then it is told.
+        let Self { reader, age_max, .. } = self;
+        drop(reader);
+        orders.close();
+        let ordered = std::iter::from_fn(|| orders.try_recv().ok()).map(|(_, giver)| giver);
+        for giver in late.into_iter().chain(ordered) {
+            giver.end(Err(SourceError::SnapshotExpired(age_max)));
+        }
     }
 }
 
@@ -103,40 +166,16 @@ impl Snapshot for StoreSnapshot {
         let work = Work::new(table.clone(), &scan)?;
         // The scan before, if any, ends at its next batch.
         self.batches = None;
-        if let Some(lent) = &mut self.lent {
-            self.reader = lent.await.ok();
-            self.lent = None;
-        }
-        let reader = self.reader.take().ok_or_else(|| SourceError::Disconnected {
-            context: "the view was lost".to_owned(),
-            source: None,
-        })?;
-        let (sender, batches) = mpsc::channel(BATCHES_WAITING);
-        let (give_back, lent) = oneshot::channel();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = work.run(&reader.opened().connection, &sender) {
-                let _ = sender.blocking_send(Err(error));
-            }
-            let _ = give_back.send(reader);
-        });
-        (self.batches, self.lent) = (Some(batches), Some(lent));
+        let (giver, batches) = handover(BATCHES_WAITING);
+        let ordered = self.scans.send((work, giver)).await;
+        ordered.map_err(|_| SourceError::SnapshotExpired(self.age_max))?;
+        self.batches = Some(batches);
         Ok(())
     }
 
     async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError> {
         match &mut self.batches {
-            // The end is said: a scan that broke off is not one.
-            Some(batches) => match batches.recv().await {
-                Some(Ok(None)) => {
-                    self.batches = None;
-                    Ok(None)
-                }
-                Some(batch) => batch,
-                None => Err(SourceError::Corrupt {
-                    context: "a scan broke off before its end".to_owned(),
-                    source: None,
-                }),
-            },
+            Some(batches) => batches.next().await,
             None => Ok(None),
         }
     }
@@ -180,11 +219,13 @@ impl Work {
         Ok(work)
     }
 
+    /// Reads to the end, or until the reader does not take what waits for it.
     fn run(
         mut self,
         connection: &Connection,
-        sender: &mpsc::Sender<Result<Option<RowsEvent>, SourceError>>,
-    ) -> Result<(), SourceError> {
+        giver: &Giver<RowsEvent, SourceError>,
+        deadline: Instant,
+    ) -> Result<Given, SourceError> {
         let failed = |error| corrupt(&format!("read rows of {}", self.schema.name), error);
         let mut statement = connection.prepare(&self.sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(self.parameters.iter())).map_err(failed)?;
@@ -213,16 +254,16 @@ impl Work {
             if event.bytes() >= self.batch_bytes {
                 let next = RowsEvent::new(Arc::clone(&self.schema));
                 let full = std::mem::replace(&mut event, next);
-                if sender.blocking_send(Ok(Some(full))).is_err() {
-                    return Ok(());
+                let given = giver.give_until(full, deadline);
+                if given != Given::Taken {
+                    return Ok(given);
                 }
             }
         }
-        // Whoever does not listen any more wants neither.
-        if event.is_empty() || sender.blocking_send(Ok(Some(event))).is_ok() {
-            let _ = sender.blocking_send(Ok(None));
+        if event.is_empty() {
+            return Ok(Given::Taken);
         }
-        Ok(())
+        Ok(giver.give_until(event, deadline))
     }
 }
 

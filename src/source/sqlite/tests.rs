@@ -264,6 +264,55 @@ fn last_pk(
     }
 }
 
+/// Whether the write-ahead log can be emptied: no view holds its pages.
+async fn is_log_free(store: &Store) -> bool {
+    let writer = store.writer.lock().await;
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    writer.connection().busy_timeout(std::time::Duration::ZERO).unwrap();
+    let busy: i64 = writer.connection().query_row(checkpoint, [], |row| row.get(0)).unwrap();
+    busy == 0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_that_is_held_for_too_long_is_given_up() {
+    let age_max = Duration::from_millis(300);
+    let config = StoreConfig { snapshot_age_max: age_max, ..StoreConfig::default() };
+    let fixture = Fixture::with(&[table("t", true)], config).await;
+    for id in 0..50 {
+        fixture.transaction(&[&format!("INSERT INTO t VALUES ({id}, 0)")]).await;
+    }
+    let name = TableName::new("test", "t");
+    for scans in [false, true] {
+        let source = fixture.store.source();
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        let scan = || Scan { table: name.clone(), after: None, where_sql: None, batch_bytes: 1 };
+        if scans {
+            snapshot.scan(scan()).await.unwrap();
+            assert_eq!(snapshot.next().await.unwrap().unwrap().len(), 1);
+        }
+        fixture.transaction(&["UPDATE t SET v = v + 1"]).await;
+        assert!(!is_log_free(&fixture.store).await, "the view is held");
+        // Nobody reads from it.
+        let free = async {
+            while !is_log_free(&fixture.store).await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), free).await.expect("the view is given up");
+        let error = if scans {
+            loop {
+                match snapshot.next().await {
+                    Ok(rows) => assert!(rows.is_some(), "not the table's end"),
+                    Err(error) => break error,
+                }
+            }
+        } else {
+            snapshot.scan(scan()).await.unwrap_err()
+        };
+        assert!(matches!(error, SourceError::SnapshotExpired(age) if age == age_max), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_store_tells_the_time() {
     let fixture = Fixture::new(&[table("t", true)]).await;

@@ -13,11 +13,13 @@ mod update;
 
 use std::sync::Arc;
 
-use rusqlite::Connection;
 use rusqlite::types::Value as Stored;
+use rusqlite::{Connection, Row, Rows};
 
-pub use self::rebuild::rebuild;
-use super::functions::SessionState;
+pub(super) use self::rebuild::rebuild;
+use super::capture::Capture;
+use super::functions::{Current, SessionState};
+use super::writer::Writer;
 use crate::sql::sqlite::{Delete, Dml, Fault, Table, Tables, Update, Warning};
 
 /// What a statement did.
@@ -34,25 +36,25 @@ pub struct Written {
 }
 
 /// Runs `dml` on the writing connection.
-pub fn run(
-    connection: &Connection,
+pub(super) fn run(
+    writer: &Writer,
     tables: &dyn Tables,
     dml: &Dml,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
     session.set_writing(true);
-    let written = run_all(connection, tables, dml, session);
+    let written = run_all(writer, tables, dml, session);
     session.set_writing(false);
     written
 }
 
 fn run_all(
-    connection: &Connection,
+    writer: &Writer,
     tables: &dyn Tables,
     dml: &Dml,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
-    let mut run = Run::new(connection, tables, session);
+    let mut run = Run::new(writer, tables, session);
     // What a multi-table statement changes is found before any of it changes.
     let work = run.find(dml)?;
     for (dml, found) in work {
@@ -72,6 +74,9 @@ type Found = Vec<(i64, Vec<Stored>)>;
 /// A statement in progress.
 struct Run<'a> {
     connection: &'a Connection,
+    current: &'a Current,
+    /// Counts what is collected with the images.
+    capture: &'a Capture,
     tables: &'a dyn Tables,
     session: &'a Arc<SessionState>,
     /// IGNORE: an error of a row is a warning.
@@ -98,13 +103,11 @@ enum Info {
 }
 
 impl<'a> Run<'a> {
-    fn new(
-        connection: &'a Connection,
-        tables: &'a dyn Tables,
-        session: &'a Arc<SessionState>,
-    ) -> Self {
+    fn new(writer: &'a Writer, tables: &'a dyn Tables, session: &'a Arc<SessionState>) -> Self {
         Self {
-            connection,
+            connection: &writer.opened.connection,
+            current: &writer.opened.current,
+            capture: &writer.capture,
             tables,
             session,
             ignore: false,
@@ -140,13 +143,20 @@ impl<'a> Run<'a> {
         let columns = statement.column_count();
         let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
         let mut found = Found::new();
-        while let Some(row) = rows.next().map_err(|e| self.fault(&e))? {
+        while let Some(row) = self.step(&mut rows)? {
             self.check_killed()?;
             let extra = (1..columns).map(|index| row.get::<_, Stored>(index));
-            let extra = extra.collect::<Result<_, _>>().map_err(|e| self.fault(&e))?;
+            let extra = extra.collect::<Result<Vec<_>, _>>().map_err(|e| self.fault(&e))?;
+            self.capture.hold(held_bytes(&extra))?;
             found.push((row.get(0).map_err(|e| self.fault(&e))?, extra));
         }
         Ok(found)
+    }
+
+    /// The next row of a search; a kill interrupts SQLite while it looks for it.
+    fn step<'r>(&self, rows: &'r mut Rows<'_>) -> Result<Option<&'r Row<'r>>, Fault> {
+        let _reading = self.current.reading();
+        rows.next().map_err(|e| self.fault(&e))
     }
 
     fn check_killed(&self) -> Result<(), Fault> {
@@ -196,6 +206,17 @@ impl<'a> Run<'a> {
         }
         Written { affected_rows: self.affected, last_insert_id: self.first_id, warnings, info }
     }
+}
+
+/// Bytes of memory that a collected row takes, roughly.
+fn held_bytes(values: &[Stored]) -> usize {
+    let text = |value: &Stored| match value {
+        Stored::Text(text) => text.len(),
+        Stored::Blob(bytes) => bytes.len(),
+        Stored::Null | Stored::Integer(_) | Stored::Real(_) => 0,
+    };
+    let own = size_of_val(values) + size_of::<(i64, Vec<Stored>)>();
+    own + values.iter().map(text).sum::<usize>()
 }
 
 fn is_row_error(fault: &Fault) -> bool {

@@ -64,7 +64,7 @@ impl Writer {
             age_max: config.journal_age_max.as_secs(),
         };
         let (bytes_max, cell_bytes_max) = (config.statement_bytes_max, config.cell_bytes_max);
-        let capture = Capture::register(&opened.connection, bytes_max, cell_bytes_max)?;
+        let capture = Capture::register(&opened, bytes_max, cell_bytes_max)?;
         for live in shared.registry().lives() {
             capture.watch(&opened.connection, live.version, &live.schema)?;
         }
@@ -154,9 +154,7 @@ impl Writer {
     /// Runs one statement that changes rows; what it did before it failed is undone.
     pub(super) fn run(&mut self, dml: &Dml, session: &Arc<SessionState>) -> Result<Written, Fault> {
         let registry = self.shared.registry();
-        self.atomically(session, |writer| {
-            write::run(&writer.opened.connection, &*registry, dml, session)
-        })
+        self.atomically(session, |writer| write::run(writer, &*registry, dml, session))
     }
 
     /// Runs `statement` inside a savepoint and journals what it changed.
@@ -165,7 +163,7 @@ impl Writer {
         session: &Arc<SessionState>,
         statement: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.opened.current.set(session);
+        self.opened.current.set(session, session.kill_switch());
         self.execute("SAVEPOINT \"~statement\"")?;
         let outcome =
             statement(self).and_then(|answer| self.flush().map(|()| answer).map_err(internal));

@@ -490,6 +490,12 @@ pub enum Fault {
     /// 3108
     #[error("Column '{0}' has a generated column dependency.")]
     GeneratedDependency(String),
+    /// 1705
+    #[error(
+        "Multi-row statements required more than 'max_binlog_stmt_cache_size' bytes of storage; \
+         increase this mysqld variable and try again"
+    )]
+    StatementTooLarge,
     /// 1105: the store itself failed.
     #[error("{0}")]
     Internal(String),
@@ -582,6 +588,7 @@ impl Fault {
             Self::ParameterCount(_) => 1582,
             Self::Overflow { .. } => 1690,
             Self::TruncateParent(_) => 1701,
+            Self::StatementTooLarge => 1705,
             Self::NoParentIndex { .. } => 1822,
             Self::NoParentTable(_) => 1824,
             Self::NoParentKey { .. } => 6125,

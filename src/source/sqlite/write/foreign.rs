@@ -200,6 +200,7 @@ impl Run<'_> {
             terms.join(" AND ")
         );
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
+        let _reading = self.current.reading();
         let rows = statement
             .query_map(params_from_iter(values.iter().copied()), |row| row.get(0))
             .map_err(|e| self.fault(&e))?;

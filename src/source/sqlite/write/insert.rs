@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Stored;
 
-use super::{Info, Run};
+use super::{Info, Run, held_bytes};
 use crate::event::ColumnType;
 use crate::source::sqlite::cell;
 use crate::sql::sqlite::{Conflict, Fault, Insert, InsertRows, Set, Table, quote};
@@ -15,6 +15,7 @@ impl Run<'_> {
             // Read before the first is inserted: the query may name the table itself.
             for given in self.given(rows)? {
                 self.check_killed()?;
+                self.capture.release(held_bytes(&given));
                 self.row += 1;
                 self.counted = None;
                 let row = self.forgive_null(insert, rows, given)?;
@@ -36,10 +37,12 @@ impl Run<'_> {
         let columns = statement.column_count();
         let mut found = statement.query([]).map_err(|e| self.fault(&e))?;
         let mut given = Vec::new();
-        while let Some(row) = found.next().map_err(|e| self.fault(&e))? {
+        while let Some(row) = self.step(&mut found)? {
             self.check_killed()?;
             let values = (0..columns).map(|place| row.get::<_, Stored>(place));
-            given.push(values.collect::<Result<_, _>>().map_err(|e| self.fault(&e))?);
+            let values = values.collect::<Result<Vec<_>, _>>().map_err(|e| self.fault(&e))?;
+            self.capture.hold(held_bytes(&values))?;
+            given.push(values);
         }
         Ok(given)
     }
@@ -169,6 +172,7 @@ impl Run<'_> {
     fn first_count(&self, table: &Table, column: usize) -> Result<u64, Fault> {
         let column = quote(&table.columns[column].column.name);
         let sql = format!("SELECT max({column}) FROM {}", quote(&table.name.table));
+        let _reading = self.current.reading();
         let found: Stored = self
             .connection
             .query_row(&sql, [], |row| row.get(0))

@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
+use rusqlite::params_from_iter;
 use rusqlite::types::Value as Stored;
-use rusqlite::{Connection, params_from_iter};
 
 use super::{Run, Written, parameters};
 use crate::event::{CollationId, ColumnType};
 use crate::source::sqlite::functions::SessionState;
+use crate::source::sqlite::writer::Writer;
 use crate::sql::sqlite::{Alter, Fault, Fill, Tables, Type, quote};
 
 /// Copies the rows of `alter.old`, under its SQLite name, into the empty table `into` that has the
 /// shape of `alter.new`.
-pub fn rebuild(
-    connection: &Connection,
+pub(in crate::source::sqlite) fn rebuild(
+    writer: &Writer,
     alter: &Alter,
     into: &str,
     tables: &dyn Tables,
     session: &Arc<SessionState>,
 ) -> Result<Written, Fault> {
-    let mut run = Run::new(connection, tables, session);
+    let mut run = Run::new(writer, tables, session);
     let columns: Vec<String> =
         alter.old.columns.iter().map(|column| quote(&column.column.name)).collect();
     let order: Vec<String> = alter.old.key_terms().iter().map(|term| term.sql()).collect();
@@ -30,11 +31,12 @@ pub fn rebuild(
         order.join(", ")
     );
     let insert = format!("INSERT INTO {} VALUES ({})", quote(into), parameters(&alter.new));
+    let connection = run.connection;
     let mut rows = connection.prepare(&sql).map_err(|e| run.fault(&e))?;
     let mut put = connection.prepare(&insert).map_err(|e| run.fault(&e))?;
     let mut rows = rows.query([]).map_err(|e| run.fault(&e))?;
     let mut next = alter.new.auto_increment;
-    while let Some(row) = rows.next().map_err(|e| run.fault(&e))? {
+    while let Some(row) = run.step(&mut rows)? {
         run.check_killed()?;
         run.row += 1;
         let old: Vec<Stored> = (0..columns.len())

@@ -15,6 +15,7 @@ impl Run<'_> {
         let sql = format!("SELECT {sql}");
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
         let count = statement.parameter_count().min(row.len());
+        let _reading = self.current.reading();
         statement
             .query_row(params_from_iter(&row[..count]), |found| found.get(0))
             .map_err(|e| self.fault(&e))
@@ -133,7 +134,7 @@ impl Run<'_> {
         );
         let mut statement = self.connection.prepare_cached(&sql).map_err(|e| self.fault(&e))?;
         let mut rows = statement.query([rowid]).map_err(|e| self.fault(&e))?;
-        let Some(row) = rows.next().map_err(|e| self.fault(&e))? else { return Ok(None) };
+        let Some(row) = self.step(&mut rows)? else { return Ok(None) };
         let values = (0..columns.len()).map(|place| row.get(place));
         values.collect::<Result<_, _>>().map(Some).map_err(|e| self.fault(&e))
     }
@@ -214,7 +215,7 @@ impl Run<'_> {
             let mut found = statement
                 .query(params_from_iter(row.iter().chain(std::iter::once(&own))))
                 .map_err(|e| self.fault(&e))?;
-            if let Some(other) = found.next().map_err(|e| self.fault(&e))? {
+            if let Some(other) = self.step(&mut found)? {
                 return Ok(Some((index, other.get(0).map_err(|e| self.fault(&e))?)));
             }
         }

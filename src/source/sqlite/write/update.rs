@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value as Stored;
 
-use super::{Found, Info, Run};
+use super::{Found, Info, Run, held_bytes};
 use crate::sql::sqlite::{Delete, Fault, Set, Table, Update};
 
 impl Run<'_> {
@@ -11,6 +11,7 @@ impl Run<'_> {
         self.info = Some(Info::Matched);
         for (rowid, extra) in found {
             self.check_killed()?;
+            self.capture.release(held_bytes(&extra));
             // An earlier row of this statement may have removed it, or a cascade.
             let Some(old) = self.read(&update.table, rowid)? else { continue };
             self.row += 1;
@@ -89,8 +90,9 @@ impl Run<'_> {
 
     pub(super) fn delete(&mut self, delete: &Delete, found: Found) -> Result<(), Fault> {
         self.ignore = delete.ignore;
-        for (rowid, _) in found {
+        for (rowid, extra) in found {
             self.check_killed()?;
+            self.capture.release(held_bytes(&extra));
             self.row += 1;
             let deleted = self.delete_row(&delete.table, rowid);
             if self.forgive(deleted)? == Some(true) {
