@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use vstreamd::event::order::SourceOrder;
 use vstreamd::event::row::split_cell;
 use vstreamd::event::{Event, Gtid, GtidSet, Row, TableName};
-use vstreamd::source::sqlite::{Store, StoreConfig};
+use vstreamd::source::sqlite::{OpenError, Store, StoreConfig};
 use vstreamd::source::{
     Backend, BackendError, BackendReply, BackendSession, Scan, Scope, Source, Span, Variables,
 };
@@ -297,6 +297,75 @@ async fn a_store_reopens_with_its_tables_and_counters() {
         }
     }
     assert_eq!(rows, ["1,NULL,a", "2,NULL,b", "2,NULL,b,8", "3,NULL,c,7"]);
+}
+
+#[tokio::test]
+async fn a_number_is_not_given_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = async |statements: &[&str]| {
+        let store = open(directory.path()).await;
+        let mut client = Client::new(&store).await;
+        for sql in statements {
+            client.ok(sql).await;
+        }
+        client.ok("INSERT INTO t VALUES (NULL)").await;
+        client.ok("SELECT LAST_INSERT_ID()").await.remove(0)
+    };
+    let create = "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT)";
+    assert_eq!(count(&[create, "INSERT INTO t VALUES (7)"]).await, "8");
+    assert_eq!(count(&[]).await, "9");
+    assert_eq!(count(&["DELETE FROM t"]).await, "10");
+    assert_eq!(count(&["DELETE FROM t"]).await, "11");
+    let rolled_back = ["BEGIN", "INSERT INTO t VALUES (NULL), (NULL)", "ROLLBACK"];
+    assert_eq!(count(&rolled_back).await, "14");
+    assert_eq!(count(&["INSERT INTO t VALUES (99)", "DELETE FROM t WHERE id = 99"]).await, "100");
+    // A table that is made anew counts anew.
+    assert_eq!(count(&["TRUNCATE t"]).await, "1");
+    assert_eq!(count(&[]).await, "2");
+    assert_eq!(count(&["DROP TABLE t", create]).await, "1");
+    let made = ["BEGIN", "INSERT INTO t VALUES (50)", "ROLLBACK", "DROP TABLE t", create];
+    assert_eq!(count(&made).await, "1");
+    assert_eq!(count(&[]).await, "2");
+}
+
+#[tokio::test]
+async fn an_idle_store_trims_what_has_become_too_old() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = |journal_age_max| {
+        let config = StoreConfig {
+            keyspace: "test".to_owned(),
+            journal_age_max,
+            journal_trim_interval: Duration::from_millis(50),
+            ..StoreConfig::default()
+        };
+        Store::open(directory.path(), config)
+    };
+    let purged = async |store: &Arc<Store>| {
+        let span = Span { start: GtidSet::default(), until: None };
+        store.source().changes(span, Scope::All).await.is_err()
+    };
+    let generous = Duration::from_hours(1);
+    let store = open(generous).await.unwrap();
+    let mut client = Client::new(&store).await;
+    create(&mut client).await;
+    client.ok("INSERT INTO free VALUES (1, 'old')").await;
+    assert!(!purged(&store).await);
+    drop((client, store));
+    let store = loop {
+        // The trimmer may have it for another moment.
+        match open(Duration::ZERO).await {
+            Ok(store) => break store,
+            Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let trimmed = async {
+        while !purged(&store).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), trimmed).await.expect("nobody commits");
+    drop(store);
 }
 
 #[tokio::test]

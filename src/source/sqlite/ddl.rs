@@ -91,10 +91,10 @@ fn change(
     let shared = Arc::clone(&writer.shared);
     // Nobody sees the new tables' data under the old registry, or the other way round.
     let mut current = shared.registry.write().unwrap_or_else(PoisonError::into_inner);
-    writer.commit()?;
     for table in touched {
-        shared.counters.forget(&table);
+        shared.counters.forget(writer.connection(), &table).map_err(internal)?;
     }
+    writer.commit()?;
     *current = Arc::new(registry);
     Ok(written)
 }

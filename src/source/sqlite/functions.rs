@@ -18,34 +18,8 @@ mod text;
 mod time;
 
 use super::convert::time::Moment;
+use super::counters::Counters;
 use crate::sql::sqlite::{Fault, Value, Warning};
-
-/// The next AUTO_INCREMENT values of all tables of a store; they outlive rollbacks.
-#[derive(Debug, Default)]
-pub struct Counters(Mutex<HashMap<String, u64>>);
-
-impl Counters {
-    /// The next value of a table; `first` finds it when the table was not asked for before.
-    pub fn next<E>(&self, table: &str, first: impl FnOnce() -> Result<u64, E>) -> Result<u64, E> {
-        let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = counters.get(table) {
-            return Ok(*next);
-        }
-        let next = first()?;
-        counters.insert(table.to_owned(), next);
-        Ok(next)
-    }
-
-    /// Sets the next value of a table.
-    pub fn set(&self, table: &str, next: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), next);
-    }
-
-    /// Forgets a table: dropped, truncated or altered.
-    pub fn forget(&self, table: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(table);
-    }
-}
 
 /// Ends one statement, on whatever threads it runs, and no other.
 #[derive(Debug, Clone, Default)]

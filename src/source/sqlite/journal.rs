@@ -194,13 +194,13 @@ impl Pending {
 
 /// Removes some of the oldest entries if the log exceeds what is to be kept: more than the `added`
 /// ones of the transaction that is being committed, so that the log shrinks, and few enough that
-/// nobody notices. That transaction itself stays; call it inside of it.
+/// nobody notices. That transaction itself stays; call it inside of it. Says whether there was any.
 pub(super) fn trim(
     connection: &Connection,
     retention: Retention,
     added: u64,
     now: u64,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let extent = extent(connection)?;
     let too_old = signed(now.saturating_sub(retention.age_max));
     let mut statement = connection.prepare_cached(
@@ -221,12 +221,12 @@ pub(super) fn trim(
         last_id = Some(id);
     }
     drop(rows);
-    let Some(last_id) = last_id else { return Ok(()) };
+    let Some(last_id) = last_id else { return Ok(false) };
     connection.prepare_cached("DELETE FROM \"_vt_journal\" WHERE id <= ?1")?.execute([last_id])?;
     connection
         .prepare_cached("UPDATE \"_vt_store\" SET purged = ?1, bytes = ?2")?
         .execute([signed(purged), signed(bytes)])?;
-    Ok(())
+    Ok(true)
 }
 
 /// Reads entries from `id` on until about `bytes_max` are read. Call it inside a read transaction.

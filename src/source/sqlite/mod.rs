@@ -12,6 +12,7 @@ pub mod cell;
 mod changes;
 mod connection;
 pub mod convert;
+mod counters;
 mod ddl;
 pub mod functions;
 mod handover;
@@ -27,14 +28,14 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use self::connection::{Opened, Readers};
-use self::functions::Counters;
+use self::counters::Counters;
 use self::identity::ServerId;
 use self::lock::{LockError, StoreLock};
 use self::registry::Registry;
@@ -45,6 +46,7 @@ use super::{
 };
 use crate::event::{GtidSet, TableName, TableSchema};
 use crate::sql::sqlite::Table;
+use crate::telemetry;
 
 /// How a store behaves, with a bound on everything that could grow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct StoreConfig {
     pub journal_bytes_max: u64,
     /// How long a journal entry is kept.
     pub journal_age_max: Duration,
+    /// How often an idle store looks for entries that have become too old.
+    pub journal_trim_interval: Duration,
     /// Statements that read at the same time.
     pub readers_max: usize,
     /// Snapshots that are open at the same time.
@@ -81,6 +85,7 @@ impl Default for StoreConfig {
             lock_wait_timeout: Duration::from_secs(50),
             journal_bytes_max: 1 << 30,
             journal_age_max: Duration::from_hours(72),
+            journal_trim_interval: Duration::from_mins(1),
             readers_max: 32,
             snapshots_max: 16,
             snapshot_wait_timeout: Duration::from_secs(60),
@@ -148,6 +153,8 @@ impl Store {
         let directory = directory.to_owned();
         let opening = tokio::task::spawn_blocking(move || Self::open_files(&directory, config));
         let store = opening.await.expect("opening a store does not panic")?;
+        let interval = store.config.journal_trim_interval;
+        telemetry::spawn("journal trim", keep_trimmed(Arc::downgrade(&store.writer), interval));
         if store.config.keyspace == TOUR {
             // Each statement is one transaction: a store that was killed here goes on where it was.
             let done = usize::try_from(*store.shared.committed.borrow()).unwrap_or(usize::MAX);
@@ -188,6 +195,7 @@ impl Store {
             Some(server) => server,
             None => create(connection)?,
         };
+        counters::create(connection)?;
         let registry = Registry::load(connection, &config.keyspace)?;
         let extent = journal::extent(connection)?;
         let shared = Arc::new(Shared {
@@ -197,7 +205,8 @@ impl Store {
             counters: Arc::new(Counters::default()),
             _lock: lock,
         });
-        let writer = Writer::new(opened, Arc::clone(&shared), &config)?;
+        let mut writer = Writer::new(opened, Arc::clone(&shared), &config)?;
+        while writer.trim()? {}
         let store = Self {
             name: format!("{}/{}", config.keyspace, config.shard),
             readers: Readers::new(path, config.cell_bytes_max, config.readers_max),
@@ -269,6 +278,28 @@ fn create(connection: &rusqlite::Connection) -> rusqlite::Result<ServerId> {
     Registry::create(connection)?;
     connection.execute_batch("COMMIT")?;
     Ok(server)
+}
+
+/// Trims the journal of a store in which nobody commits, for as long as the store is open.
+async fn keep_trimmed(writer: Weak<tokio::sync::Mutex<Writer>>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        loop {
+            let Some(writer) = writer.upgrade() else { return };
+            // One step at a time: whoever waits to write comes between.
+            let mut writer = writer.lock_owned().await;
+            match tokio::task::spawn_blocking(move || writer.trim()).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => break,
+                // The process ends.
+                Err(_) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "trimming the journal failed; will retry");
+                    break;
+                }
+            }
+        }
+    }
 }
 
 /// A store as a source of changes.

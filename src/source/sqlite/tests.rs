@@ -212,6 +212,25 @@ async fn a_trimmed_position_is_purged_and_an_unknown_one_is_in_the_future() {
 }
 
 #[tokio::test]
+async fn a_store_that_opens_trims_what_is_too_much() {
+    let fixture = Fixture::new(&[table("t", true)]).await;
+    for id in 0..20 {
+        fixture.transaction(&[&format!("INSERT INTO t VALUES ({id}, 0)")]).await;
+    }
+    let Fixture { store, session, _directory: directory } = fixture;
+    drop((store, session));
+    let config = StoreConfig {
+        keyspace: "test".to_owned(),
+        journal_bytes_max: 200,
+        ..StoreConfig::default()
+    };
+    let store = Store::open(directory.path(), config).await.unwrap();
+    let span = Span { start: GtidSet::default(), until: None };
+    let purged = store.source().changes(span, Scope::All).await.err().unwrap();
+    assert!(matches!(purged, SourceError::Purged { .. }), "{purged}");
+}
+
+#[tokio::test]
 async fn a_scan_resumes_behind_every_row() {
     let fixture = Fixture::new(&[table("t", true), table("free", false)]).await;
     fixture

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use super::StoreConfig;
 use super::capture::Capture;
 use super::connection::Opened;
-use super::functions::{Counters, SessionState};
+use super::counters::Counters;
+use super::functions::SessionState;
 use super::identity::ServerId;
 use super::journal::{self, EntryKind, Pending, Retention};
 use super::lock::StoreLock;
@@ -117,7 +118,9 @@ impl Writer {
         if entries > 0 {
             journal::trim(connection, self.retention, entries, now)?;
         }
+        let saved = self.shared.counters.save(connection)?;
         connection.execute_batch("COMMIT")?;
+        self.shared.counters.settle(&saved);
         // Of the numbers taken, the last one may have stayed empty: then the one before it, of a
         // DDL for instance, is the last that is used.
         let last = if entries > 0 { pending.sequence() } else { pending.sequence() - 1 };
@@ -127,6 +130,15 @@ impl Writer {
             newer
         });
         Ok(())
+    }
+
+    /// Removes some of what is too old or too much of the journal; whether there was any. Where
+    /// nobody commits, nobody else does.
+    pub(super) fn trim(&mut self) -> rusqlite::Result<bool> {
+        let transaction = self.opened.connection.unchecked_transaction()?;
+        let trimmed = journal::trim(&transaction, self.retention, TRIM_ENTRIES, now_seconds())?;
+        transaction.commit()?;
+        Ok(trimmed)
     }
 
     /// Ends the transaction's number and begins the next, in the same SQLite transaction.
@@ -219,6 +231,9 @@ impl Drop for Writer {
 pub(super) fn internal(error: rusqlite::Error) -> Fault {
     Fault::Internal(error.to_string())
 }
+
+/// Half of the entries that one step of trimming removes at most.
+const TRIM_ENTRIES: u64 = 500;
 
 /// Seconds since 1970.
 pub(super) fn now_seconds() -> u64 {

@@ -4,7 +4,7 @@ use rusqlite::types::Value as Stored;
 
 use super::{Info, Run, held_bytes};
 use crate::event::ColumnType;
-use crate::source::sqlite::cell;
+use crate::source::sqlite::{cell, counters};
 use crate::sql::sqlite::{Conflict, Fault, Insert, InsertRows, Set, Table, quote};
 
 impl Run<'_> {
@@ -172,6 +172,8 @@ impl Run<'_> {
     fn first_count(&self, table: &Table, column: usize) -> Result<u64, Fault> {
         let column = quote(&table.columns[column].column.name);
         let sql = format!("SELECT max({column}) FROM {}", quote(&table.name.table));
+        let saved = counters::saved(self.connection, &table.name.table);
+        let saved = saved.map_err(|error| self.fault(&error))?.unwrap_or(0);
         let _reading = self.current.reading();
         let found: Stored = self
             .connection
@@ -183,7 +185,7 @@ impl Run<'_> {
             Stored::Real(number) => number as u64,
             Stored::Null | Stored::Blob(_) => 0,
         };
-        Ok(last.saturating_add(1).max(table.auto_increment))
+        Ok(last.saturating_add(1).max(table.auto_increment).max(saved))
     }
 
     fn insert_row(&mut self, insert: &Insert, row: Vec<Stored>) -> Result<(), Fault> {
