@@ -1,6 +1,7 @@
 //! The embedded store through its statements: what it streams is what it holds, from any position.
 
 mod bounds;
+mod pushdown;
 
 use std::collections::BTreeMap;
 use std::path::Path;

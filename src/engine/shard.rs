@@ -419,7 +419,11 @@ impl ShardStream {
                 .into());
             }
             let after = self.copy.last_pk(&name.table).cloned();
-            view.snapshot.scan(Scan { table: name, after, where_sql: None, batch_bytes }).await?;
+            let bound = self.tables.bind(&self.rules, &schema);
+            let bound = bound.map_err(|error| plan_error(&self.shard, &schema.name, &error))?;
+            let condition = bound.plan.as_ref().and_then(|plan| plan.pushdown());
+            let where_sql = condition.map(|condition| condition.to_string());
+            view.snapshot.scan(Scan { table: name, after, where_sql, batch_bytes }).await?;
             view.table = Some(TableScan { schema, untold: true });
             return Ok(None);
         };

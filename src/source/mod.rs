@@ -107,7 +107,8 @@ pub struct Scan {
     pub table: TableName,
     /// Begin behind this key.
     pub after: Option<TableLastPk>,
-    /// A condition in the source's SQL that rows must meet, pushed down from the plan.
+    /// A condition in MySQL's SQL that all rows wanted meet, pushed down from the plan. A source
+    /// uses as much of it as it can trust itself with: the rows are judged again.
     pub where_sql: Option<String>,
     /// About how many bytes of rows one batch may hold.
     pub batch_bytes: usize,

@@ -10,6 +10,7 @@
 mod capture;
 pub mod cell;
 mod changes;
+mod condition;
 mod connection;
 pub mod convert;
 mod counters;

@@ -20,7 +20,7 @@ use super::connection::Reader;
 use super::functions::SessionState;
 use super::handover::{BrokeOff, Given, Giver, Taker, handover};
 use super::registry::Live;
-use super::{Store, convert, corrupt, journal};
+use super::{Store, condition, convert, corrupt, journal};
 use crate::event::{GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, row};
 use crate::source::{Scan, Snapshot, SourceError};
 use crate::sql::sqlite::{Table, quote};
@@ -205,15 +205,21 @@ impl Work {
             skip: None,
             schema: Arc::clone(&live.schema),
         };
+        let condition = scan.where_sql.as_ref();
+        let condition = condition.and_then(|text| condition::translate(text, &live.schema));
+        let mut terms: Vec<String> = condition.into_iter().collect();
         if let Some(after) = &scan.after {
             work.parameters = key_values(&live.schema, &order, after)?;
-            sql.push_str(" WHERE ");
             if live.schema.key.is_empty() {
-                sql.push_str(&order.from(&work.parameters));
+                terms.push(order.from(&work.parameters));
                 work.skip = Some((after.cells.clone(), after.copies.max(1)));
             } else {
-                sql.push_str(&order.behind());
+                terms.push(order.behind());
             }
+        }
+        if !terms.is_empty() {
+            sql.push_str(" WHERE ");
+            sql.push_str(&terms.join(" AND "));
         }
         work.sql = format!("{sql} ORDER BY {}", order.terms().join(", "));
         Ok(work)
