@@ -64,6 +64,8 @@ fn parse_source(source: &Source<'_>, outermost: bool) -> Result<Statement, SqlEr
         }
         ("SET", _) => set::parse(&mut cursor("SET")?).map(Statement::Set),
         ("SHOW", _) => show::parse(&mut cursor("SHOW")?).map(Statement::Show),
+        // mysql 9 probes for dollar quotes with this and takes any answer but an error amiss.
+        ("SELECT", "$$") => Err(SqlError::Syntax { near: second, line: 1 }),
         ("USE", _) => use_target(source),
         ("KILL", _) => kill(&mut cursor("KILL")?).map(Statement::Kill),
         (first, second) => Ok(Statement::Backend(Command {

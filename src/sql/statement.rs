@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::lexer;
 use super::name::Identifier;
 use super::set::Assignment;
 use super::show::Show;
@@ -51,6 +52,31 @@ pub struct Command {
     /// As written, without a final `;`, the blanks and comments at its ends, and the marks of
     /// version comments (`/*!40101 x */` is ` x `).
     pub text: String,
+}
+
+impl Command {
+    /// Whether the statement as a whole has a LIMIT, not only a query inside of it.
+    pub fn has_limit(&self) -> bool {
+        let mut depth = 0_usize;
+        let mut before = String::new();
+        // The statement itself is what stands in the fewest parentheses.
+        let (mut outermost, mut limit) = (usize::MAX, usize::MAX);
+        for word in lexer::words(&self.text) {
+            match word.as_str() {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                other => {
+                    outermost = outermost.min(depth);
+                    // Behind a dot it is a name.
+                    if other == "LIMIT" && before != "." {
+                        limit = limit.min(depth);
+                    }
+                }
+            }
+            before = word;
+        }
+        limit == outermost && limit != usize::MAX
+    }
 }
 
 /// What a [`Command`] does, as far as a session must know.
@@ -115,4 +141,41 @@ fn list(f: &mut fmt::Formatter<'_>, assignments: &[Assignment]) -> fmt::Result {
         write!(f, "{assignment}")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_token_of_the_whole_statement() {
+        let check = |text: &str, expected| {
+            let Ok(Statement::Backend(command)) = super::super::parse(text) else {
+                panic!("{text}")
+            };
+            assert_eq!(command.has_limit(), expected, "{text}");
+        };
+        check("SELECT * FROM t", false);
+        check("SELECT * FROM t LIMIT 3", true);
+        check("SELECT * FROM t limit 3 FOR UPDATE", true);
+        check("SELECT * FROM t ORDER BY a\nLIMIT\t3, 4", true);
+        check("SELECT * FROM t WHERE a IN (1)LIMIT/**/3", true);
+        check("SELECT ' limit ', \"no limit here\" FROM t", false);
+        check("SELECT 'it''s the limit 1' FROM t", false);
+        check("SELECT 'a\\' limit 1' FROM t", false);
+        check("SELECT 1 /* limit 3 */ FROM t -- limit 3\n WHERE a = 1", false);
+        check("SELECT 1 FROM t # no limit", false);
+        check("SELECT 1 FROM t /*!40100 LIMIT 3 */", true);
+        check("SELECT `limit`, t.limit FROM t", false);
+        check("SELECT @limit, limit_of FROM t", false);
+        check("SELECT * FROM (SELECT * FROM t LIMIT 3) a", false);
+        check("WITH a AS (SELECT * FROM t LIMIT 3) SELECT * FROM a", false);
+        check("(SELECT 1 LIMIT 3)", true);
+        check("((SELECT 1 LIMIT 3))", true);
+        check("((SELECT 1) LIMIT 3)", true);
+        check("(SELECT 1 LIMIT 3) UNION (SELECT 2 LIMIT 3)", false);
+        check("(SELECT 1) UNION (SELECT 2) LIMIT 3", true);
+        check("SELECT 1 FROM t WHERE a = (((", false);
+        check("SELECT 1))) LIMIT 3", true);
+    }
 }

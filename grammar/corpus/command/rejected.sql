@@ -9,3 +9,6 @@
 
 /*M!999999\- enable the sandbox mode */
 --! Query was empty
+
+SELECT $$
+--! syntax: near '$$' at line 1
