@@ -10,7 +10,7 @@ use super::variables::{Variables, printed};
 use crate::engine::{Explained, StreamStatus};
 use crate::event::ShardName;
 use crate::sql::Target;
-use crate::sql::expr::{BinaryOp, Expr, UnaryOp};
+use crate::sql::expr::{BinaryOp, Expr, Literal, UnaryOp};
 use crate::sql::show::Filter;
 use crate::sql::sqlite::Warning;
 
@@ -234,6 +234,7 @@ fn fold(
 #[allow(clippy::wildcard_enum_match_arm, reason = "all other expressions are refused alike")]
 fn value(expr: &Expr, table: &Table, row: &[Option<String>]) -> Result<Option<String>, Failure> {
     match expr {
+        Expr::Literal(Literal::Null) => Ok(None),
         Expr::Literal(literal) => Ok(Some(printed(&of_literal(literal)))),
         Expr::Column(column) => {
             let index = table
@@ -340,5 +341,8 @@ mod tests {
         let list = vec![Expr::text("workload"), Expr::text("license"), Expr::text("x")];
         assert_eq!(rows(Expr::In { operand: name(), list, negated: false }), Ok(2));
         assert_eq!(rows(Expr::column("none")), Err(1235));
+        let differs =
+            |from| Expr::Binary { op: BinaryOp::NotEq, left: name(), right: Box::new(from) };
+        assert_eq!(rows(differs(Expr::Literal(Literal::Null))), Ok(0), "NULL differs from nothing");
     }
 }
