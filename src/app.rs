@@ -72,7 +72,7 @@ impl App {
             keyspaces: vec![Keyspace { name: KEYSPACE.to_owned(), shards: vec![shard] }],
             accounts: config.accounts.clone(),
             identity: Arc::new(identity),
-            access: Access,
+            access: Access::default(),
         };
         let door = Door::new(door_config(config), behind).map_err(AppError::Door)?;
         let shutdown = ShutdownController::new();

@@ -10,6 +10,8 @@ use crate::harness::raw::{Login, Raw};
 use crate::harness::vstreamd::Vstreamd;
 
 const DEADLINE: Duration = Duration::from_secs(120);
+/// What is freed at once; the machine may be busy.
+const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn stalled_selects_hold_up_no_stream() {
@@ -75,6 +77,40 @@ async fn a_killed_select_gives_the_transaction_back() {
     let kept: Option<u64> =
         other.query_first("SELECT order_id FROM commerce.corder").await.expect("SELECT");
     assert_eq!(kept, Some(1));
+}
+
+#[tokio::test]
+async fn departed_clients_leave_no_select_behind() {
+    let server = Vstreamd::start();
+    let mut conn = server.connect().await;
+    // Rows at once, more than one block of them, and then nothing for hours.
+    let body = "x".repeat(60_000);
+    conn.query_drop("CREATE TABLE commerce.big (id INT PRIMARY KEY, body TEXT)")
+        .await
+        .expect("CREATE TABLE");
+    for id in 0..4 {
+        let insert = format!("INSERT INTO commerce.big VALUES ({id}, '{body}')");
+        conn.query_drop(insert).await.expect("INSERT");
+    }
+    let long = joined("commerce.customer", 14);
+    let text = format!("SELECT body FROM commerce.big UNION ALL SELECT t0.email FROM {long}");
+    // More of them than may read at once.
+    let mut departing = Vec::new();
+    for _ in 0..40 {
+        let mut client = Raw::login(server.address, &Login::default()).await;
+        client.send(3, text.as_bytes()).await;
+        departing.push(client);
+    }
+    // Those that read have the first rows; the others wait for a connection.
+    let reading = departing.iter_mut().take(8).map(|client| client.read());
+    for first in reading {
+        assert_eq!(first.await.map(|packet| packet[0]), Some(1), "one column");
+    }
+    drop(departing);
+    let select = conn.query_first("SELECT COUNT(*) FROM commerce.big");
+    let counted: Option<u64> =
+        tokio::time::timeout(SOON, select).await.expect("a reader is free").expect("SELECT");
+    assert_eq!(counted, Some(4));
 }
 
 fn joined(table: &str, times: usize) -> String {

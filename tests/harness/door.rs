@@ -31,7 +31,13 @@ impl OpenDoor {
 
     /// A door to the scripted backend.
     pub async fn with(config: DoorConfig, accounts: Accounts) -> Self {
-        Self::open(config, accounts, Arc::new(Scripted), Vec::new()).await
+        Self::open(config, accounts, Arc::new(Scripted::default()), Vec::new()).await
+    }
+
+    /// A door to the scripted backend, where not everybody may everything.
+    pub async fn guarded(access: Access) -> Self {
+        let (config, backend) = (DoorConfig::default(), Arc::new(Scripted::default()));
+        Self::open_guarded(config, Accounts::Anybody, backend, Vec::new(), access).await
     }
 
     /// A door to this backend and these shards, all of keyspace `commerce`.
@@ -40,6 +46,16 @@ impl OpenDoor {
         accounts: Accounts,
         backend: Arc<dyn Backend>,
         shards: Vec<ShardSources>,
+    ) -> Self {
+        Self::open_guarded(config, accounts, backend, shards, Access::default()).await
+    }
+
+    async fn open_guarded(
+        config: DoorConfig,
+        accounts: Accounts,
+        backend: Arc<dyn Backend>,
+        shards: Vec<ShardSources>,
+        access: Access,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -53,7 +69,7 @@ impl OpenDoor {
             keyspaces: vec![Keyspace { name: "commerce".to_owned(), shards: names }],
             accounts,
             identity: identity(),
-            access: Access,
+            access,
         };
         let controller = ShutdownController::new();
         let door = Door::new(config, behind).unwrap();

@@ -219,11 +219,7 @@ impl Raw {
     pub async fn read_patiently(&mut self) -> Option<Vec<u8>> {
         let mut payload = Vec::new();
         loop {
-            let mut header = [0; 4];
-            self.socket.read_exact(&mut header).await.ok()?;
-            let length = u32::from_le_bytes([header[0], header[1], header[2], 0]) as usize;
-            assert_eq!(header[3], self.sequence, "the server's sequence number");
-            self.sequence = self.sequence.wrapping_add(1);
+            let length = self.frame().await?;
             let start = payload.len();
             payload.resize(start + length, 0);
             self.socket.read_exact(&mut payload[start..]).await.ok()?;
@@ -231,6 +227,15 @@ impl Raw {
                 return Some(payload);
             }
         }
+    }
+
+    /// The length of the next frame, whose payload is to be read from the socket.
+    pub async fn frame(&mut self) -> Option<usize> {
+        let mut header = [0; 4];
+        self.socket.read_exact(&mut header).await.ok()?;
+        assert_eq!(header[3], self.sequence, "the server's sequence number");
+        self.sequence = self.sequence.wrapping_add(1);
+        Some(u32::from_le_bytes([header[0], header[1], header[2], 0]) as usize)
     }
 
     /// Sends one packet under the next sequence number.

@@ -1,7 +1,7 @@
 //! A backend that answers what the statement's own text asks for: tests of the door need no store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,29 +12,38 @@ use vstreamd::source::{
     KillHandle, ResultColumn, RowBlock, Variables,
 };
 use vstreamd::sql::sqlite::Value;
+use vstreamd::telemetry;
 
 /// Answers `SELECT ROWS <count> <bytes>` with so many rows of one column, `SELECT *` with none,
-/// `SELECT @@<name>` and `SELECT <name>` with a variable, `DO WAIT` once it is interrupted, BEGIN,
-/// COMMIT and `DO 0` with the new status, INSERT with one row, SET with OK, and anything else with
-/// error 1064.
-pub struct Scripted;
+/// `SELECT HANG <count> <bytes>` with such rows and then nothing until it is interrupted, `SELECT
+/// RUNNING` with the number of those that were not, `SELECT @@<name>` and `SELECT <name>` with a
+/// variable, `DO WAIT` and `SELECT WAIT` once they are interrupted, BEGIN, COMMIT and `DO 0` with the
+/// new status, INSERT with one row, SET with OK, and anything else with error 1064.
+#[derive(Default)]
+pub struct Scripted {
+    running: Arc<AtomicUsize>,
+}
 
 struct Session {
     status: BackendStatus,
     killed: Arc<AtomicBool>,
+    running: Arc<AtomicUsize>,
 }
 
 struct Rows {
     columns: Vec<ResultColumn>,
     left: usize,
     cells: Vec<Vec<u8>>,
+    /// The end comes once this says that the statement was interrupted.
+    hangs: Option<Arc<AtomicBool>>,
 }
 
 #[async_trait]
 impl Backend for Scripted {
     async fn session(&self, _user: &str) -> Result<Box<dyn BackendSession>, BackendError> {
         let status = BackendStatus { in_transaction: false, autocommit: true };
-        Ok(Box::new(Session { status, killed: Arc::default() }))
+        let running = Arc::clone(&self.running);
+        Ok(Box::new(Session { status, killed: Arc::default(), running }))
     }
 }
 
@@ -53,6 +62,18 @@ impl BackendSession for Session {
                 let cell = vec![b'x'; bytes.parse().unwrap()];
                 Ok(rows(count.parse().unwrap(), cell))
             }
+            ["select", "hang", count, bytes] => {
+                let cell = vec![b'x'; bytes.parse().unwrap()];
+                Ok(self.hang(count.parse().unwrap(), cell))
+            }
+            ["do" | "select", "wait"] => {
+                until(&self.killed).await;
+                Err(BackendError::interrupted())
+            }
+            ["select", "running"] => {
+                let running = self.running.load(Ordering::Relaxed);
+                Ok(rows(1, running.to_string().into_bytes()))
+            }
             ["show", "tables"] => Ok(rows(2, b"corder".to_vec())),
             ["select", "*", ..] => Ok(rows(0, Vec::new())),
             ["select", ..] => {
@@ -60,12 +81,6 @@ impl BackendSession for Session {
                 let cells = names.split(',').map(|name| variable(name.trim(), variables));
                 let cells = cells.collect::<Result<Vec<_>, _>>()?;
                 Ok(table(1, cells))
-            }
-            ["do", "wait"] => {
-                while !self.killed.load(Ordering::Relaxed) {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                Err(BackendError::interrupted())
             }
             ["do", "panic"] => panic!("as announced"),
             ["begin"] => Ok(self.set(true, self.status.autocommit)),
@@ -97,6 +112,20 @@ impl BackendSession for Session {
 }
 
 impl Session {
+    /// As a real server does, it works on by itself, whoever reads the rows.
+    fn hang(&self, count: usize, cell: Vec<u8>) -> BackendReply {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        let (killed, running) = (Arc::clone(&self.killed), Arc::clone(&self.running));
+        let ended = Arc::new(AtomicBool::new(false));
+        let hangs = Some(Arc::clone(&ended));
+        telemetry::spawn("hanging statement", async move {
+            until(&killed).await;
+            running.fetch_sub(1, Ordering::Relaxed);
+            ended.store(true, Ordering::Relaxed);
+        });
+        reply(count, vec![cell], hangs)
+    }
+
     fn set(&mut self, in_transaction: bool, autocommit: bool) -> BackendReply {
         self.status = BackendStatus { in_transaction, autocommit };
         BackendReply::Ok(BackendOk::default())
@@ -111,7 +140,9 @@ impl BackendRows for Rows {
 
     async fn next(&mut self) -> Result<Option<RowBlock>, BackendError> {
         if self.left == 0 {
-            return Ok(None);
+            let Some(ended) = &self.hangs else { return Ok(None) };
+            until(ended).await;
+            return Err(BackendError::interrupted());
         }
         let mut block = RowBlock::default();
         for _ in 0..self.left.min(100) {
@@ -133,11 +164,21 @@ fn variable(name: &str, variables: &dyn Variables) -> Result<Vec<u8>, BackendErr
     }
 }
 
+async fn until(flag: &AtomicBool) {
+    while !flag.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 fn rows(left: usize, cell: Vec<u8>) -> BackendReply {
     table(left, vec![cell])
 }
 
 fn table(left: usize, cells: Vec<Vec<u8>>) -> BackendReply {
+    reply(left, cells, None)
+}
+
+fn reply(left: usize, cells: Vec<Vec<u8>>, hangs: Option<Arc<AtomicBool>>) -> BackendReply {
     let column = Column {
         name: "cell".into(),
         column_type: ColumnType::Text { length_bytes: 4 },
@@ -149,5 +190,5 @@ fn table(left: usize, cells: Vec<Vec<u8>>) -> BackendReply {
     };
     let column = ResultColumn { name: "cell".to_owned(), column, table: None };
     let columns = vec![column; cells.len()];
-    BackendReply::Rows(Box::new(Rows { columns, left, cells }))
+    BackendReply::Rows(Box::new(Rows { columns, left, cells, hangs }))
 }

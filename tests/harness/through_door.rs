@@ -43,7 +43,7 @@ pub async fn run(trace: &Trace) -> Vec<String> {
         keyspaces: vec![Named { name: "ks".to_owned(), shards: vec![ShardName::new("ks", "0")] }],
         accounts: Accounts::Anybody,
         identity: super::door::identity(),
-        access: Access,
+        access: Access::default(),
     };
     let controller = ShutdownController::new();
     let door = Door::new(DoorConfig::default(), behind).unwrap();

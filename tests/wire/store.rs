@@ -95,3 +95,23 @@ async fn tables_are_shown_as_they_are() {
     assert!(definition.starts_with(b"\x03def\x08commerce\x06corder"), "{definition:?}");
     door.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_limit_of_the_statement_itself_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let door = open(&directory).await;
+    let mut raw = client(&door).await;
+    assert!(is_ok(&raw.query("set sql_select_limit = 1").await));
+    for (text, expected) in [
+        ("select sku from product", 1),
+        ("select sku from product limit 2", 2),
+        ("select sku from product limit\n2", 2),
+        ("select sku from product where sku like 'SKU%'limit 2", 2),
+        ("select sku, 'no limit' from product", 1),
+        ("select sku /* no limit */ from product", 1),
+        ("select sku from (select sku from product limit 2) a", 1),
+    ] {
+        assert_eq!(texts(&raw.query(text).await).len(), expected, "{text}");
+    }
+    door.close().await;
+}

@@ -63,7 +63,8 @@ impl Fixture {
         let shard = ShardName::new("commerce", "0");
         let shards = vec![ShardSources { shard, tablets: vec![tablet] }];
         let config = DoorConfig::default();
-        let door = OpenDoor::open(config, Accounts::Anybody, Arc::new(Scripted), shards).await;
+        let door =
+            OpenDoor::open(config, Accounts::Anybody, Arc::new(Scripted::default()), shards).await;
         Self { source, schema, sequence: 0, door }
     }
 
@@ -248,6 +249,26 @@ async fn a_departed_client_frees_its_stream() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_stream_waits_for_a_frozen_client_too() {
+    let mut fixture = Fixture::new().await;
+    let wide = "x".repeat(60_000);
+    for id in 0..400 {
+        fixture.change(None, Some(&[&id.to_string(), &wide]));
+    }
+    let mut frozen = fixture.client().await;
+    assert!(is_ok(&frozen.query("set net_write_timeout = 1").await));
+    frozen.open("vstream id, sku from corder limit 400").await;
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    for id in 0..400 {
+        let row = frozen.row().await.expect("a row");
+        assert_eq!(row[1].as_deref(), Some(id.to_string().as_bytes()));
+    }
+    assert!(is_ok(&end(&mut frozen).await));
+    check_alive(&mut frozen).await;
+    fixture.door.close().await;
+}
+
+#[tokio::test]
 async fn changed_columns_end_the_result_and_say_where_to_resume() {
     let mut fixture = Fixture::new().await;
     fixture.insert(0..1);
@@ -297,6 +318,8 @@ async fn a_purged_position_says_so() {
 async fn a_frozen_client_delays_nobody() {
     let mut fixture = Fixture::new().await;
     let mut frozen = fixture.client().await;
+    // It is not for streams, whose clients may sleep: below for longer than this.
+    assert!(is_ok(&frozen.query("set net_write_timeout = 1").await));
     frozen.open("vstream * from corder").await;
     let mut live = Vec::new();
     for _ in 0..5 {
@@ -323,6 +346,7 @@ async fn a_frozen_client_delays_nobody() {
             raw.row().await.expect("a row");
         }
     }
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
     // The frozen one, awake again, has missed nothing; nobody waited for it.
     for id in 0..20_000_u32 {
         let row = frozen.row().await.expect("a row");

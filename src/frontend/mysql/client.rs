@@ -4,29 +4,33 @@
 //! An `io::Error` is the end of the connection and nobody is told; a [`Failure`] is an ERR packet,
 //! and the connection goes on.
 
+mod backend;
+
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::Shared;
 use super::auth::SALT_BYTES;
-use super::columns::ColumnDefinition;
+use super::charsets;
 use super::command::Command;
-use super::connect::{self, Login, LoginError};
+use super::connect::{Login, LoginError};
 use super::error::{self, Failure};
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, Serve, StatusFlags};
-use super::registry::{ConnectionId, End, Seat, Token};
+use super::registry::{ConnectionId, End, Patience, Process, Seat, Token};
 use super::resultset::{Encoding, Table};
 use super::session::{Reply, Session, Stream, no_such_thread};
 use super::show;
 use super::stream::{self, Ending, RowWriter};
+use super::variables::Variables;
 use super::wire::Done;
 use crate::access::Right;
-use crate::event::{Cell, Row};
-use crate::plan::StreamRequest;
-use crate::source::{BackendReply, BackendRows, BackendSession};
+use crate::event::TableName;
+use crate::source::BackendSession;
 use crate::sql;
 
 /// A client's session and what it holds on to.
@@ -42,11 +46,83 @@ pub struct Client {
     salt: [u8; SALT_BYTES],
 }
 
+/// The session of a client whose login is through.
+fn begin_session(shared: &Shared, seat: &Seat, login: &Login) -> Session {
+    let mut variables = Variables::new(Arc::clone(&shared.preset));
+    // A character set that is not known here stays the server's, as in MySQL.
+    if let Some(collation) = charsets::by_id(login.collation) {
+        let known = variables.set_names(collation.charset, Some(collation.name));
+        known.expect("the collation is one of its character set's");
+    }
+    let host = seat.peer().ip().to_string();
+    Session::new(seat.id(), &login.user, &host, Arc::clone(&shared.keyspaces), variables)
+}
+
 /// A text of very many statements fills no buffer, holds no thread, and can be killed.
-async fn between_statements(link: &mut Link, token: &Token) -> io::Result<Ending> {
+async fn between_statements(
+    link: &mut Link,
+    token: &Token,
+    patience: Duration,
+) -> io::Result<Ending> {
     tokio::task::coop::consume_budget().await;
-    let end = if link.is_full() { stream::flush(link, token).await? } else { token.end() };
+    let end = if link.is_full() {
+        flush_unless_killed(link, token, patience).await?
+    } else {
+        token.end()
+    };
     Ok(end.map_or(Ok(()), |end| Err(error::of_end(end))))
+}
+
+/// Waits for work, unless the statement is killed meanwhile or the client is gone. Then the work is
+/// dropped.
+async fn watched<T>(
+    link: &mut Link,
+    token: &Token,
+    work: impl Future<Output = T>,
+) -> io::Result<Result<T, End>> {
+    tokio::select! {
+        biased;
+        end = token.fired() => Ok(Err(end)),
+        done = work => Ok(Ok(done)),
+        () = link.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
+    }
+}
+
+/// Sends what is buffered. A client that takes nothing of it for `patience` is given up, so that it
+/// holds nothing that others need.
+async fn flush(link: &mut Link, patience: Duration) -> io::Result<()> {
+    loop {
+        let unsent = link.unsent();
+        match tokio::time::timeout(patience, link.flush()).await {
+            Ok(flushed) => return flushed,
+            Err(_) if link.unsent() < unsent => {}
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// Ends a statement whose time is up.
+async fn in_time<T>(token: &Token, time_max: Option<Duration>, work: impl Future<Output = T>) -> T {
+    let Some(time_max) = time_max else { return work.await };
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return done,
+        () = tokio::time::sleep(time_max) => token.fire(End::Overtime),
+    }
+    work.await
+}
+
+async fn flush_unless_killed(
+    link: &mut Link,
+    token: &Token,
+    patience: Duration,
+) -> io::Result<Option<End>> {
+    tokio::select! {
+        biased;
+        end = token.fired() => Ok(Some(end)),
+        flushed = flush(link, patience) => flushed.map(|()| None),
+    }
 }
 
 /// Resolves when the client has had its time to take what is written: none if it was killed, a
@@ -65,11 +141,15 @@ impl Serve for Client {
         self.seat.begin_command(command.name());
         let answered = self.command(link, command).await;
         self.seat.set_database(self.session.database());
+        self.seat.set_patience(Patience {
+            idle: self.session.variables().seconds("wait_timeout"),
+            read: self.session.variables().seconds("net_read_timeout"),
+        });
         self.seat.sleep();
         answered?;
         tokio::select! {
             biased;
-            flushed = link.flush() => flushed?,
+            flushed = flush(link, self.write_timeout()) => flushed?,
             () = given_up(self.seat.ended()) => {
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
@@ -87,9 +167,7 @@ impl Client {
         login: &Login,
         salt: [u8; SALT_BYTES],
     ) -> Self {
-        let host = seat.peer().ip().to_string();
-        let keyspaces = Arc::clone(&shared.keyspaces);
-        let session = Session::new(seat.id(), &login.user, &host, keyspaces);
+        let session = begin_session(&shared, &seat, login);
         let multi_statements =
             login.capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
         let capabilities = login.capabilities;
@@ -102,7 +180,12 @@ impl Client {
             Command::Query(text) => return self.query(link, &text).await,
             Command::InitDb(name) => self.session.init_db(&name),
             Command::FieldList { table } => {
-                return Box::pin(self.field_list(link, &table)).await;
+                let listed = Box::pin(self.field_list(link, &table)).await?;
+                if listed.is_ok() {
+                    self.encoding(false).end(link);
+                    return Ok(());
+                }
+                listed
             }
             Command::Ping => Ok(()),
             Command::Statistics => {
@@ -114,7 +197,7 @@ impl Client {
             Command::ChangeUser(payload) => {
                 return Box::pin(self.change_user(link, &payload)).await;
             }
-            Command::ResetConnection => self.reset().await,
+            Command::ResetConnection => Box::pin(self.reset(link)).await?,
             Command::SetOption { multi_statements } => {
                 self.multi_statements = multi_statements;
                 self.encoding(false).end(link);
@@ -140,7 +223,11 @@ impl Client {
     async fn change_user(&mut self, link: &mut Link, payload: &[u8]) -> io::Result<()> {
         let entrance = &self.shared.entrance;
         let change = entrance.change_user(link, &self.salt, self.capabilities, payload);
-        let outcome = tokio::time::timeout(self.shared.config.login_timeout, change).await;
+        let outcome = tokio::select! {
+            biased;
+            _ = self.seat.ended().fired() => return Err(io::ErrorKind::ConnectionAborted.into()),
+            outcome = tokio::time::timeout(self.shared.config.login_timeout, change) => outcome,
+        };
         let login = match outcome {
             Ok(Ok(login)) => login,
             // MySQL takes it for no command at all.
@@ -151,16 +238,14 @@ impl Client {
             }
             Ok(Err(error)) => {
                 if let Some(failure) = error.failure(&self.seat.peer().ip().to_string()) {
-                    connect::refuse(link, &failure).await;
+                    super::say_goodbye(link, &failure).await;
                 }
                 return Err(io::ErrorKind::PermissionDenied.into());
             }
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
-        let host = self.seat.peer().ip().to_string();
-        let keyspaces = Arc::clone(&self.shared.keyspaces);
         self.backend = None;
-        self.session = Session::new(self.seat.id(), &login.user, &host, keyspaces);
+        self.session = begin_session(&self.shared, &self.seat, &login);
         self.seat.set_user(&login.user);
         self.login(link, &login.database).await
     }
@@ -170,8 +255,7 @@ impl Client {
         if !database.is_empty()
             && let Err(failure) = self.session.init_db(database)
         {
-            self.encoding(false).failure(link, &failure);
-            link.flush().await?;
+            super::say_goodbye(link, &failure).await;
             return Err(io::ErrorKind::NotFound.into());
         }
         self.encoding(false).ok(link, &Done::default());
@@ -198,7 +282,7 @@ impl Client {
             let token = self.seat.begin_statement(statement);
             let mut ending = self.statement(link, statement, &token, more).await?;
             if ending.is_ok() && more {
-                ending = between_statements(link, &token).await?;
+                ending = between_statements(link, &token, self.write_timeout()).await?;
             }
             if let Err(failure) = ending {
                 self.encoding(false).failure(link, &failure);
@@ -256,26 +340,21 @@ impl Client {
             Reply::Stream(stream) => {
                 return Box::pin(self.stream(link, &stream, token, more)).await;
             }
-            Reply::Explain(request) => Box::pin(self.explain(&request)).await,
-            Reply::Backend { text, limit } => {
-                return Box::pin(self.backend(link, &text, limit, token, more)).await;
+            Reply::Explain(stream) => Box::pin(self.explain(link, &stream, token)).await?,
+            Reply::Backend { text, limit, time_max } => {
+                let run = self.backend(link, &text, limit, token, more);
+                return Box::pin(in_time(token, time_max, run)).await;
             }
             Reply::Listing { text, filter } => {
                 Box::pin(self.listing(link, &text, filter.as_ref(), token)).await?
             }
-            Reply::Under(variables, reply) => {
-                let before = self.session.replace_variables(*variables);
+            Reply::Under(saved, reply) => {
                 let outcome = Box::pin(self.reply(link, *reply, token, more)).await;
-                self.session.replace_variables(before);
+                self.session.restore(saved);
                 return outcome;
             }
-            Reply::Processlist { full } => {
-                Ok(show::processlist(&self.seat.registry().processes(), full))
-            }
-            Reply::Vstreams(filter) => {
-                let processes = self.seat.registry().processes();
-                show::vstreams(&self.shared.engine.streams(), &processes, filter.as_ref())
-            }
+            Reply::Processlist { full } => Ok(show::processlist(&self.processes(), full)),
+            Reply::Vstreams(filter) => self.vstreams(filter.as_ref()),
             Reply::Status(filter) => show::status(&self.status_entries(), filter.as_ref()),
             Reply::Kill { id, query } => {
                 let end = if query { End::Statement } else { End::Connection };
@@ -294,6 +373,9 @@ impl Client {
     }
 
     /// Opens a stream and sends its rows until it ends.
+    ///
+    /// Its client may read nothing for as long as it likes: what a stream holds meanwhile is bounded,
+    /// and nobody waits for it. So `net_write_timeout` is not for its rows.
     async fn stream(
         &mut self,
         link: &mut Link,
@@ -301,20 +383,15 @@ impl Client {
         token: &Token,
         more: bool,
     ) -> io::Result<Ending> {
-        let access = &self.shared.access;
-        if let Err(denied) = access.check(self.session.user(), Some(&stream.table), Right::Read) {
-            return Ok(Err(error::of_denied(&denied)));
+        if let Err(failure) = self.may_read(&stream.table) {
+            return Ok(Err(failure));
         }
         self.seat.set_state("opening the stream");
-        let subscribed = tokio::select! {
-            biased;
-            end = token.fired() => return Ok(Err(error::of_end(end))),
-            () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            subscribed = self.shared.engine.subscribe(stream.request.clone()) => subscribed,
-        };
-        let mut subscription = match subscribed {
-            Ok(subscription) => subscription,
-            Err(error) => return Ok(Err(error::of_subscribe(&error))),
+        let subscribe = self.shared.engine.subscribe(stream.request.clone());
+        let mut subscription = match watched(link, token, subscribe).await? {
+            Ok(Ok(subscription)) => subscription,
+            Ok(Err(error)) => return Ok(Err(error::of_subscribe(&error))),
+            Err(end) => return Ok(Err(error::of_end(end))),
         };
         let Some(output) = subscription.schema(&stream.table) else {
             return Ok(Err(error::no_such_table(&stream.table)));
@@ -329,222 +406,85 @@ impl Client {
         } else {
             stream::run(link, &mut subscription, &mut writer, token).await?
         };
+        drop(subscription);
         if ending.is_ok() {
             encoding.end(link);
+            // Whoever is killed now has its whole result, or will never read it.
+            let _ = stream::flush(link, token).await?;
         }
         Ok(ending)
     }
 
-    async fn explain(&mut self, request: &StreamRequest) -> Result<Table, Failure> {
-        let explained = self.shared.engine.explain(request).await;
-        explained.map(|entries| show::explained(&entries)).map_err(|e| error::of_subscribe(&e))
-    }
-
-    /// Passes a statement through and sends whatever comes back.
-    async fn backend(
+    async fn explain(
         &mut self,
         link: &mut Link,
-        text: &str,
-        limit: Option<u64>,
-        token: &Token,
-        more: bool,
-    ) -> io::Result<Ending> {
-        match self.execute(link, text, token).await? {
-            Ok(BackendReply::Ok(ok)) => {
-                let done = Done {
-                    affected_rows: ok.affected_rows,
-                    last_insert_id: ok.last_insert_id,
-                    warnings: ok.warnings,
-                    info: ok.info,
-                };
-                self.note_warnings();
-                self.encoding(more).ok(link, &done);
-                Ok(Ok(()))
-            }
-            Ok(BackendReply::Rows(mut rows)) => {
-                let ending = self.rows(link, &mut *rows, limit, token, more).await?;
-                drop(rows);
-                if ending.is_ok() {
-                    let warnings = self.note_warnings();
-                    Encoding { warnings, ..self.encoding(more) }.end(link);
-                }
-                Ok(ending)
-            }
-            Err(failure) => Ok(Err(failure)),
-        }
-    }
-
-    /// Runs a statement on the backend, unless the client is killed or gone before it is done.
-    async fn execute(
-        &mut self,
-        link: &mut Link,
-        text: &str,
-        token: &Token,
-    ) -> io::Result<Result<BackendReply, Failure>> {
-        let access = &self.shared.access;
-        if let Err(denied) = access.check(self.session.user(), None, Right::Execute) {
-            return Ok(Err(error::of_denied(&denied)));
-        }
-        if let Err(failure) = self.open_backend().await {
-            return Ok(Err(failure));
-        }
-        let backend = self.backend.as_mut().expect("opened a moment ago");
-        let kill = backend.kill_handle();
-        let execute = backend.execute(text, &self.session);
-        tokio::pin!(execute);
-        let reply = tokio::select! {
-            biased;
-            reply = &mut execute => reply,
-            end = token.fired() => {
-                kill.interrupt();
-                // The statement may be over already; then what it did counts, unless the connection
-                // ends as well.
-                let reply = execute.await;
-                if end == End::Statement { reply } else { return Ok(Err(error::of_end(end))) }
-            }
-            () = link.closed() => {
-                kill.interrupt();
-                return Err(io::ErrorKind::ConnectionAborted.into());
-            }
-        };
-        Ok(reply.map_err(|error| error::of_backend(&error)))
-    }
-
-    /// The rows of a backend's SHOW that the filter keeps.
-    async fn listing(
-        &mut self,
-        link: &mut Link,
-        text: &str,
-        filter: Option<&sql::show::Filter>,
+        stream: &Stream,
         token: &Token,
     ) -> io::Result<Result<Table, Failure>> {
-        let mut rows = match self.execute(link, text, token).await? {
-            Ok(BackendReply::Rows(rows)) => rows,
-            Ok(BackendReply::Ok(_)) => return Ok(Ok(Table::default())),
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let columns = rows.columns().iter().map(|column| definition(column, "")).collect();
-        let mut table = Table { columns, rows: Vec::new() };
-        let text = |cell: Cell<'_>| cell.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
-        loop {
-            let next = tokio::select! {
-                biased;
-                end = token.fired() => return Ok(Err(error::of_end(end))),
-                next = rows.next() => next,
-            };
-            match next {
-                Ok(Some(block)) => table.rows.extend(
-                    block.rows().map(|row| Row::new(row, None).cells().map(text).collect()),
-                ),
-                Ok(None) => return Ok(show::keep(table, filter)),
-                Err(error) => return Ok(Err(error::of_backend(&error))),
-            }
+        if let Err(failure) = self.may_read(&stream.table) {
+            return Ok(Err(failure));
         }
+        let explain = self.shared.engine.explain(&stream.request);
+        Ok(match watched(link, token, explain).await? {
+            Ok(Ok(entries)) => Ok(show::explained(&entries)),
+            Ok(Err(error)) => Err(error::of_subscribe(&error)),
+            Err(end) => Err(error::of_end(end)),
+        })
     }
 
-    async fn rows(
-        &mut self,
-        link: &mut Link,
-        rows: &mut dyn BackendRows,
-        limit: Option<u64>,
-        token: &Token,
-        more: bool,
-    ) -> io::Result<Ending> {
-        let schema = self.session.database().unwrap_or_default();
-        let columns: Vec<_> = rows.columns().iter().map(|c| definition(c, schema)).collect();
-        self.encoding(more).columns(link, &columns);
-        self.seat.set_state("sending rows");
-        let mut left = limit.unwrap_or(u64::MAX);
-        while left > 0 {
-            let next = tokio::select! {
-                biased;
-                end = token.fired() => return Ok(Err(error::of_end(end))),
-                next = rows.next() => next,
-            };
-            let block = match next {
-                Ok(Some(block)) => block,
-                Ok(None) => break,
-                Err(error) => return Ok(Err(error::of_backend(&error))),
-            };
-            for row in block.rows().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-                link.write(|out| out.extend_from_slice(row));
-                left -= 1;
-                if link.is_full()
-                    && let Some(end) = stream::flush(link, token).await?
-                {
-                    return Ok(Err(error::of_end(end)));
-                }
+    async fn reset(&mut self, link: &mut Link) -> io::Result<Result<(), Failure>> {
+        if let Some(backend) = &mut self.backend {
+            match watched(link, self.seat.ended(), backend.reset()).await? {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Ok(Err(error::of_backend(&error))),
+                Err(end) => return Ok(Err(error::of_end(end))),
             }
         }
+        self.session.reset();
         Ok(Ok(()))
     }
 
-    /// COM_FIELD_LIST: the columns of a table, each with its default, here always NULL.
-    async fn field_list(&mut self, link: &mut Link, table: &str) -> io::Result<()> {
-        let token = self.seat.begin_statement("");
-        let text = format!("SELECT * FROM `{}` LIMIT 0", table.replace('`', "``"));
-        let reply = match self.open_backend().await {
-            Ok(()) => {
-                let backend = self.backend.as_mut().expect("opened a moment ago");
-                tokio::select! {
-                    biased;
-                    end = token.fired() => Err(error::of_end(end)),
-                    reply = backend.execute(&text, &self.session) => {
-                        reply.map_err(|error| error::of_backend(&error))
-                    }
-                }
-            }
-            Err(failure) => Err(failure),
-        };
-        match reply {
-            Ok(BackendReply::Rows(rows)) => {
-                let schema = self.session.database().unwrap_or_default();
-                for column in rows.columns() {
-                    link.write(|out| {
-                        definition(column, schema).push(out);
-                        crate::event::row::push_null(out);
-                    });
-                }
-                drop(rows);
-                self.encoding(false).end(link);
-            }
-            Ok(BackendReply::Ok(_)) => self.encoding(false).end(link),
-            Err(failure) => self.encoding(false).failure(link, &failure),
-        }
-        Ok(())
+    fn may_read(&self, table: &TableName) -> Result<(), Failure> {
+        self.may(Right::Read, Some(table))
     }
 
-    /// Keeps what the backend's statement left to SHOW WARNINGS; says how many.
-    fn note_warnings(&mut self) -> u16 {
-        let left = self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default();
-        let count = u16::try_from(left.len()).unwrap_or(u16::MAX);
-        self.session.note(left);
-        count
+    fn may(&self, right: Right, table: Option<&TableName>) -> Result<(), Failure> {
+        let checked = self.shared.access.check(self.session.user(), table, right);
+        checked.map_err(|denied| error::of_denied(&denied, self.session.host()))
     }
 
-    async fn open_backend(&mut self) -> Result<(), Failure> {
-        if self.backend.is_none() {
-            let session = self.shared.backend.session(self.session.user()).await;
-            self.backend = Some(session.map_err(|error| error::of_backend(&error))?);
+    /// Whose connections are one's own can be seen and ended by everybody.
+    fn processes(&self) -> Vec<Process> {
+        let mut processes = self.seat.registry().processes();
+        if self.may(Right::Process, None).is_err() {
+            processes.retain(|process| process.user == self.session.user());
         }
-        Ok(())
+        processes
     }
 
-    async fn reset(&mut self) -> Result<(), Failure> {
-        if let Some(backend) = &mut self.backend {
-            backend.reset().await.map_err(|error| error::of_backend(&error))?;
+    fn vstreams(&self, filter: Option<&sql::show::Filter>) -> Result<Table, Failure> {
+        let processes = self.processes();
+        let mut streams = self.shared.engine.streams();
+        if self.may(Right::Process, None).is_err() {
+            let is_own = |id| processes.iter().any(|process| process.stream == Some(id));
+            streams.retain(|stream| is_own(stream.id));
         }
-        self.session.reset();
-        Ok(())
+        show::vstreams(&streams, &processes, filter)
     }
 
     fn kill(&self, id: ConnectionId, end: End) -> Result<(), Failure> {
-        let access = &self.shared.access;
-        access
-            .check(self.session.user(), None, Right::Process)
-            .map_err(|denied| error::of_denied(&denied))?;
-        let found = self.seat.registry().kill(id, end);
-        if found { Ok(()) } else { Err(no_such_thread(u64::from(id.0))) }
+        let unknown = || no_such_thread(u64::from(id.0));
+        let owner = self.seat.registry().user(id).ok_or_else(unknown)?;
+        if owner != self.session.user() && self.may(Right::Process, None).is_err() {
+            let text = format!("You are not owner of thread {}", id.0);
+            return Err(error::KILL_DENIED.with(text));
+        }
+        if self.seat.registry().kill(id, end) { Ok(()) } else { Err(unknown()) }
+    }
+
+    /// How long a client may take nothing of what is sent to it.
+    fn write_timeout(&self) -> Duration {
+        self.session.variables().seconds("net_write_timeout")
     }
 
     /// How results are encoded now; `more` if another statement of the same text follows.
@@ -577,18 +517,5 @@ impl Client {
             ("Uptime", started.elapsed().as_secs()),
             ("Vstreams_open", self.shared.engine.streams().len() as u64),
         ]
-    }
-}
-
-fn definition(column: &sql::sqlite::ResultColumn, schema: &str) -> ColumnDefinition {
-    match &column.table {
-        Some((alias, name)) => {
-            ColumnDefinition::of(&column.column, schema, (alias, name), &column.name)
-        }
-        None => {
-            let mut definition = ColumnDefinition::of(&column.column, "", ("", ""), &column.name);
-            definition.original_name.clear();
-            definition
-        }
     }
 }

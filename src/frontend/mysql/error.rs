@@ -4,7 +4,7 @@
 
 use super::link::LinkError;
 use super::registry::End;
-use crate::access::Denied;
+use crate::access::{Denied, Right};
 use crate::engine::{StreamError, SubscribeError};
 use crate::event::TableName;
 use crate::event::position::PositionError;
@@ -49,6 +49,8 @@ pub fn of_link(error: &LinkError) -> Option<Failure> {
 pub fn of_end(end: End) -> Failure {
     match end {
         End::Statement | End::Connection => INTERRUPTED.with("Query execution was interrupted"),
+        End::Overtime => OVERTIME
+            .with("Query execution was interrupted, maximum statement execution time exceeded"),
         End::Shutdown => SHUTDOWN.with("Server shutdown in progress"),
     }
 }
@@ -88,9 +90,23 @@ pub fn of_position(error: &PositionError) -> Failure {
     UNKNOWN.with(chain(error))
 }
 
-/// A user who may not.
-pub fn of_denied(denied: &Denied) -> Failure {
-    PRIVILEGE.with(denied.to_string())
+/// A user, logged in from `host`, who may not.
+pub fn of_denied(denied: &Denied, host: &str) -> Failure {
+    let privilege = match denied.right {
+        Right::Read => "SELECT",
+        Right::Execute => "EXECUTE",
+        Right::Process => "PROCESS",
+    };
+    match &denied.table {
+        Some(table) => TABLE_DENIED.with(format!(
+            "{privilege} command denied to user '{}'@'{host}' for table '{}'",
+            denied.user, table.table
+        )),
+        None => PRIVILEGE.with(format!(
+            "Access denied; you need (at least one of) the {privilege} privilege(s) for this \
+             operation"
+        )),
+    }
 }
 
 /// A stream that cannot begin.
@@ -206,18 +222,24 @@ pub const PARSE: Code = Code(1064, *b"42000");
 pub const EMPTY_QUERY: Code = Code(1065, *b"42000");
 /// ER_NO_SUCH_THREAD.
 pub const NO_SUCH_THREAD: Code = Code(1094, *b"HY000");
+/// ER_KILL_DENIED_ERROR.
+pub const KILL_DENIED: Code = Code(1095, *b"HY000");
 /// ER_UNKNOWN_ERROR.
 pub const UNKNOWN: Code = Code(1105, *b"HY000");
 /// ER_UNKNOWN_CHARACTER_SET.
 pub const UNKNOWN_CHARSET: Code = Code(1115, *b"42000");
 /// ER_HOST_NOT_PRIVILEGED.
 pub const HOST_NOT_ALLOWED: Code = Code(1130, *b"HY000");
+/// ER_TABLEACCESS_DENIED_ERROR.
+pub const TABLE_DENIED: Code = Code(1142, *b"42000");
 /// ER_NO_SUCH_TABLE.
 pub const NO_SUCH_TABLE: Code = Code(1146, *b"42S02");
 /// ER_NET_PACKET_TOO_LARGE.
 pub const PACKET_TOO_LARGE: Code = Code(1153, *b"08S01");
 /// ER_NET_PACKETS_OUT_OF_ORDER.
 pub const PACKETS_OUT_OF_ORDER: Code = Code(1156, *b"08S01");
+/// ER_NET_READ_INTERRUPTED.
+pub const READ_TIMEOUT: Code = Code(1159, *b"08S01");
 /// ER_UNKNOWN_SYSTEM_VARIABLE.
 pub const UNKNOWN_VARIABLE: Code = Code(1193, *b"HY000");
 /// ER_SPECIFIC_ACCESS_DENIED_ERROR.
@@ -254,6 +276,12 @@ pub const INCORRECT_VALUE: Code = Code(1525, *b"HY000");
 pub const ARGUMENT_COUNT: Code = Code(1582, *b"42000");
 /// ER_DATA_OUT_OF_RANGE.
 pub const OUT_OF_RANGE: Code = Code(1690, *b"22003");
+/// ER_SET_STATEMENT_NOT_SUPPORTED, which only MariaDB has.
+pub const NOT_FOR_STATEMENT: Code = Code(1971, *b"42000");
+/// ER_QUERY_TIMEOUT.
+pub const OVERTIME: Code = Code(3024, *b"HY000");
+/// ER_ILLEGAL_USER_VAR.
+pub const VARIABLE_NAME: Code = Code(3061, *b"42000");
 /// ER_SECURE_TRANSPORT_REQUIRED.
 pub const INSECURE: Code = Code(3159, *b"HY000");
 /// ER_CLIENT_INTERACTION_TIMEOUT.

@@ -120,6 +120,23 @@ impl Link {
         }
     }
 
+    /// Resolves once something of the next packet is here, or nothing will come. Cancel-safe.
+    pub async fn arriving(&mut self) {
+        while self.begun() == 0 {
+            self.incoming.reserve(READ_BYTES);
+            match self.socket.read_buf(&mut self.incoming).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Bytes of the packet that is being read, as far as it is here.
+    pub fn begun(&self) -> usize {
+        let header = self.frame.map_or(0, |_| HEADER_BYTES);
+        self.payload.len() + self.incoming.len() + header
+    }
+
     /// Resolves once the client is gone; what it sends ahead is kept. Cancel-safe.
     pub async fn closed(&mut self) {
         while self.incoming.len() < AHEAD_BYTES_MAX {
@@ -150,6 +167,11 @@ impl Link {
     /// Whether enough is buffered to be worth a system call.
     pub const fn is_full(&self) -> bool {
         self.outgoing.len() >= FLUSH_BYTES
+    }
+
+    /// Bytes that are buffered and not sent yet.
+    pub const fn unsent(&self) -> usize {
+        self.outgoing.len() - self.sent
     }
 
     /// Sends what is buffered. Cancel-safe: the next call goes on where this one was dropped.

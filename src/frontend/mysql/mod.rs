@@ -50,7 +50,8 @@ use command::Command;
 use connect::Entrance;
 use error::Failure;
 use link::Link;
-use registry::{End, Limits, Registry, Seat};
+use registry::{End, Limits, Patience, Registry, Seat};
+use variables::Preset;
 
 /// The door's bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub struct DoorConfig {
     pub logins_per_address_max: usize,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
-    /// How long a client may send nothing between commands.
+    /// How long a client may send nothing between commands, unless it sets `wait_timeout`.
     pub idle_timeout: Duration,
     /// Whether every client must use TLS; one that does not is refused with error 3159.
     pub tls_required: bool,
@@ -118,6 +119,7 @@ struct Shared {
     entrance: Entrance,
     access: Access,
     registry: Arc<Registry>,
+    preset: Arc<Preset>,
 }
 
 impl Door {
@@ -134,7 +136,9 @@ impl Door {
         let Behind { engine, backend, keyspaces, accounts, identity, access } = behind;
         let entrance = Entrance::new(accounts, identity, config.tls_required);
         let keyspaces = keyspaces.into();
-        let shared = Shared { config, engine, backend, keyspaces, entrance, access, registry };
+        let preset = Arc::new(Preset::new(config.packet_bytes_max, config.idle_timeout));
+        let shared =
+            Shared { config, engine, backend, keyspaces, entrance, access, registry, preset };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -207,12 +211,11 @@ async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
     seat.logged_in(&login.user);
     link.allow(shared.config.packet_bytes_max);
     let seat = Arc::new(seat);
-    let idle_timeout = shared.config.idle_timeout;
     let client = Client::new(shared, Arc::clone(&seat), &login, salt);
     let command = Command::Login { database: login.database };
     let next = move |link| {
         let seat = Arc::clone(&seat);
-        Box::pin(next_command(link, seat, idle_timeout)) as opensrv::NextCommand<Link>
+        Box::pin(next_command(link, seat)) as opensrv::NextCommand<Link>
     };
     match opensrv::run(client, link, command, next).await {
         Ok(()) => debug!("the client left"),
@@ -257,11 +260,7 @@ async fn log_in(
 }
 
 /// Waits for the client's next command; `None` where the connection ends in order.
-async fn next_command(
-    mut link: Link,
-    seat: Arc<Seat>,
-    idle_timeout: Duration,
-) -> io::Result<Option<(Link, Command)>> {
+async fn next_command(mut link: Link, seat: Arc<Seat>) -> io::Result<Option<(Link, Command)>> {
     link.restart();
     let packet = tokio::select! {
         biased;
@@ -271,18 +270,7 @@ async fn next_command(
             }
             return Ok(None);
         }
-        packet = tokio::time::timeout(idle_timeout, link.packet()) => packet,
-    };
-    let Ok(packet) = packet else {
-        say_goodbye(
-            &mut link,
-            &error::IDLE.with(
-                "The client was disconnected by the server \
-            because of inactivity",
-            ),
-        )
-        .await;
-        return Ok(None);
+        packet = read_in_time(&mut link, seat.patience()) => packet,
     };
     match packet {
         Ok(Some(payload)) => {
@@ -290,11 +278,35 @@ async fn next_command(
             Ok(if command == Command::Quit { None } else { Some((link, command)) })
         }
         Ok(None) => Ok(None),
-        Err(error) => {
-            if let Some(failure) = error::of_link(&error) {
+        Err(failure) => {
+            if let Some(failure) = failure {
                 say_goodbye(&mut link, &failure).await;
             }
             Ok(None)
+        }
+    }
+}
+
+/// The next packet, if it begins and goes on in time; else what the client is told, unless it is
+/// gone. A packet of many MiB may take long, but something of it must come.
+async fn read_in_time(
+    link: &mut Link,
+    patience: Patience,
+) -> Result<Option<Vec<u8>>, Option<Failure>> {
+    if tokio::time::timeout(patience.idle, link.arriving()).await.is_err() {
+        return Err(Some(
+            error::IDLE.with("The client was disconnected by the server because of inactivity"),
+        ));
+    }
+    loop {
+        let begun = link.begun();
+        match tokio::time::timeout(patience.read, link.packet()).await {
+            Ok(packet) => return packet.map_err(|error| error::of_link(&error)),
+            Err(_) if link.begun() != begun => {}
+            Err(_) => {
+                let text = "Got timeout reading communication packets";
+                return Err(Some(error::READ_TIMEOUT.with(text)));
+            }
         }
     }
 }

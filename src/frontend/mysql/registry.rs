@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ pub struct ConnectionId(pub u32);
 /// Why a statement or a connection must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
+    /// The statement's time is up.
+    Overtime,
     /// KILL QUERY.
     Statement,
     /// KILL.
@@ -60,6 +63,7 @@ impl Token {
     /// The reason, if fired.
     pub fn end(&self) -> Option<End> {
         match self.fired.load(Ordering::Acquire) {
+            OVERTIME => Some(End::Overtime),
             STATEMENT => Some(End::Statement),
             CONNECTION => Some(End::Connection),
             SHUTDOWN => Some(End::Shutdown),
@@ -67,8 +71,10 @@ impl Token {
         }
     }
 
-    fn fire(&self, end: End) {
+    /// Fires, unless it has fired for a reason that ends more.
+    pub fn fire(&self, end: End) {
         let end = match end {
+            End::Overtime => OVERTIME,
             End::Statement => STATEMENT,
             End::Connection => CONNECTION,
             End::Shutdown => SHUTDOWN,
@@ -131,6 +137,15 @@ struct Now {
     statement: Option<Arc<Token>>,
 }
 
+/// How long a connection waits for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For the next command.
+    pub idle: Duration,
+    /// For the rest of a packet that was begun.
+    pub read: Duration,
+}
+
 impl Registry {
     /// No connections yet; `node` tells this process's ids from others'.
     pub fn new(node: u16, limits: Limits) -> Arc<Self> {
@@ -165,7 +180,8 @@ impl Registry {
         seats.taken.insert(id, Arc::clone(&entry));
         seats.logins += 1;
         *seats.logins_by_address.entry(peer.ip()).or_default() += 1;
-        Some(Seat { registry: Arc::clone(self), entry, id, peer, logging_in: true })
+        let patience = Mutex::new(PATIENCE);
+        Some(Seat { registry: Arc::clone(self), entry, id, peer, logging_in: true, patience })
     }
 
     /// Ends a connection's statement or the connection; `false` if there is none of that id.
@@ -189,6 +205,13 @@ impl Registry {
             entries.iter().map(|entry| lock(&entry.now).process.clone()).collect();
         processes.sort_by_key(|process| process.id);
         processes
+    }
+
+    /// Who logged in on a connection; none if there is none of that id.
+    pub fn user(&self, id: ConnectionId) -> Option<String> {
+        let entry = lock(&self.seats).taken.get(&id).cloned()?;
+        let user = lock(&entry.now).process.user.clone();
+        Some(user)
     }
 
     /// How many connections there are.
@@ -234,6 +257,7 @@ pub struct Seat {
     id: ConnectionId,
     peer: SocketAddr,
     logging_in: bool,
+    patience: Mutex<Patience>,
 }
 
 impl Seat {
@@ -250,6 +274,16 @@ impl Seat {
     /// All connections.
     pub const fn registry(&self) -> &Arc<Registry> {
         &self.registry
+    }
+
+    /// How long to wait for the client.
+    pub fn patience(&self) -> Patience {
+        *lock(&self.patience)
+    }
+
+    /// The session has its own mind about that.
+    pub fn set_patience(&self, patience: Patience) {
+        *lock(&self.patience) = patience;
     }
 
     /// The client has logged in: it no longer counts as half open.
@@ -355,12 +389,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const STATEMENT: u8 = 1;
-const CONNECTION: u8 = 2;
-const SHUTDOWN: u8 = 3;
+const OVERTIME: u8 = 1;
+const STATEMENT: u8 = 2;
+const CONNECTION: u8 = 3;
+const SHUTDOWN: u8 = 4;
 const NODE_BITS: u32 = 12;
 const COUNTER_BITS: u32 = 32 - NODE_BITS;
 const COUNTER_MAX: u32 = (1 << COUNTER_BITS) - 1;
+/// What holds until a session says something else: MySQL's defaults.
+const PATIENCE: Patience =
+    Patience { idle: Duration::from_secs(28_800), read: Duration::from_secs(30) };
 /// Bytes of a statement that SHOW FULL PROCESSLIST can show.
 const INFO_BYTES_MAX: usize = 1024;
 

@@ -4,13 +4,14 @@
 //! Whoever runs the reply tells the session what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::constant::evaluate;
 use super::error::{self, Failure};
 use super::registry::ConnectionId;
 use super::resultset::Table;
 use super::show;
-use super::variables::{SERVER_VERSION, Variables};
+use super::variables::{SERVER_VERSION, Saved, Variables};
 use crate::event::{Position, ShardName, Start, TableName};
 use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
 use crate::sql;
@@ -39,14 +40,16 @@ pub enum Reply {
     Rows(Table),
     /// A change stream's rows.
     Stream(Box<Stream>),
-    /// What the engine would do with this request.
-    Explain(Box<StreamRequest>),
+    /// What the engine would do with this stream.
+    Explain(Box<Stream>),
     /// Whatever the backend answers.
     Backend {
         /// The statement.
         text: String,
         /// How many rows of it are sent.
         limit: Option<u64>,
+        /// How long it may take.
+        time_max: Option<Duration>,
     },
     /// Those of the backend's rows that the filter keeps.
     Listing {
@@ -57,8 +60,8 @@ pub enum Reply {
     },
     /// It is done once the backend, if it was needed before, has run this text.
     Told(String),
-    /// Another statement, with these variables while it runs.
-    Under(Box<Variables>, Box<Reply>),
+    /// Another statement, behind which these variables are restored.
+    Under(Saved, Box<Reply>),
     /// What is connected.
     Processlist {
         /// With whole statements.
@@ -103,14 +106,20 @@ pub struct Session {
 
 impl Session {
     /// A session as it is after login.
-    pub fn new(id: ConnectionId, user: &str, host: &str, keyspaces: Arc<[Keyspace]>) -> Self {
+    pub fn new(
+        id: ConnectionId,
+        user: &str,
+        host: &str,
+        keyspaces: Arc<[Keyspace]>,
+        variables: Variables,
+    ) -> Self {
         Self {
             id,
             user: user.to_owned(),
             host: host.to_owned(),
             keyspaces,
             target: None,
-            variables: Variables::default(),
+            variables,
             diagnostics: Vec::new(),
         }
     }
@@ -118,6 +127,11 @@ impl Session {
     /// Who logged in.
     pub fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Where from.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
     /// The current keyspace.
@@ -130,14 +144,14 @@ impl Session {
         &self.variables
     }
 
-    /// Takes variables over for a while; gives back what they were.
-    pub fn replace_variables(&mut self, variables: Variables) -> Variables {
-        std::mem::replace(&mut self.variables, variables)
+    /// Ends what a statement has set for itself alone.
+    pub fn restore(&mut self, saved: Saved) {
+        self.variables.restore(saved);
     }
 
     /// Forgets everything but the login, as COM_RESET_CONNECTION does; the keyspace stays.
     pub fn reset(&mut self) {
-        self.variables = Variables::default();
+        self.variables.reset();
         self.diagnostics.clear();
     }
 
@@ -159,25 +173,16 @@ impl Session {
                 self.require_olap()?;
                 Ok(Reply::Stream(Box::new(self.stream(vstream)?)))
             }
-            Statement::Explain(vstream) => {
-                Ok(Reply::Explain(Box::new(self.stream(vstream)?.request)))
-            }
+            Statement::Explain(vstream) => Ok(Reply::Explain(Box::new(self.stream(vstream)?))),
             Statement::Set(assignments) => self.set(&assignments),
-            Statement::SetFor { assignments, statement } => {
-                let mut variables = self.variables.clone();
-                assign_all(&mut variables, &assignments)?;
-                std::mem::swap(&mut self.variables, &mut variables);
-                let reply = self.decide(*statement);
-                std::mem::swap(&mut self.variables, &mut variables);
-                Ok(Reply::Under(Box::new(variables), Box::new(reply?)))
-            }
+            Statement::SetFor { assignments, statement } => self.set_for(&assignments, *statement),
             Statement::Use(target) => self.enter(target),
             Statement::Kill(kill) => match u32::try_from(kill.connection) {
                 Ok(id) => Ok(Reply::Kill { id: ConnectionId(id), query: kill.query }),
                 Err(_) => Err(no_such_thread(kill.connection)),
             },
             Statement::Show(show) => self.show(show),
-            Statement::Backend(command) => self.backend(command),
+            Statement::Backend(command) => Ok(self.backend(command)),
         }
     }
 
@@ -252,6 +257,12 @@ impl Session {
         Some(limit.unwrap_or(u64::MAX).min(session)).filter(|limit| *limit != u64::MAX)
     }
 
+    /// `max_execution_time`, which is for SELECT alone; 0 is no bound.
+    fn time_max(&self) -> Option<Duration> {
+        let milliseconds = self.variables.text("max_execution_time").parse().unwrap_or(u64::MAX);
+        Some(Duration::from_millis(milliseconds)).filter(|bound| !bound.is_zero())
+    }
+
     fn set(&mut self, assignments: &[Assignment]) -> Result<Reply, Failure> {
         let mut variables = self.variables.clone();
         assign_all(&mut variables, assignments)?;
@@ -264,7 +275,7 @@ impl Session {
             .collect();
         if !of_users.is_empty() {
             let text = format!("SET {}", of_users.join(", "));
-            return Ok(Reply::Backend { text, limit: None });
+            return Ok(Reply::Backend { text, limit: None, time_max: None });
         }
         // The backend reads autocommit with each statement; switching it on commits, so one follows
         // at once.
@@ -274,20 +285,39 @@ impl Session {
         Ok(if named { Reply::Told("DO 0".to_owned()) } else { Reply::Ok })
     }
 
-    fn backend(&self, command: Command) -> Result<Reply, Failure> {
-        let Command { kind, text } = command;
-        // mysql 9 probes for dollar quotes with this and takes any answer but an error amiss.
-        let behind = text.get("SELECT".len()..).unwrap_or_default();
-        if kind == CommandKind::Select && behind.trim_start().starts_with("$$") {
-            return Err(error::PARSE.with(
-                "You have an error in your SQL syntax; check the manual that corresponds to your \
-                 MySQL server version for the right syntax to use near '$$'",
-            ));
+    /// What the statement itself sets stays; what it is set for is restored once it has run.
+    fn set_for(
+        &mut self,
+        assignments: &[Assignment],
+        statement: Statement,
+    ) -> Result<Reply, Failure> {
+        let names = assignments.iter().filter_map(|item| match item {
+            Assignment::Variable { name, .. } => Some(name.as_str()),
+            Assignment::UserVariable { .. }
+            | Assignment::Names { .. }
+            | Assignment::CharacterSet { .. }
+            | Assignment::Transaction { .. } => None,
+        });
+        let saved = self.variables.save(names)?;
+        let mut variables = self.variables.clone();
+        assign_all(&mut variables, assignments)?;
+        self.variables = variables;
+        match self.decide(statement) {
+            Ok(reply) => Ok(Reply::Under(saved, Box::new(reply))),
+            Err(failure) => {
+                self.variables.restore(saved);
+                Err(failure)
+            }
         }
+    }
+
+    fn backend(&self, command: Command) -> Reply {
         // SQL_SELECT_LIMIT holds for a SELECT that has no LIMIT of its own.
-        let own = text.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("limit"));
-        let limit = if kind == CommandKind::Select && !own { self.limit(None) } else { None };
-        Ok(Reply::Backend { text, limit })
+        let (limit, time_max) = match command.kind == CommandKind::Select {
+            true => (self.limit(None).filter(|_| !command.has_limit()), self.time_max()),
+            false => (None, None),
+        };
+        Reply::Backend { text: command.text, limit, time_max }
     }
 
     fn listing(&self, show: Show) -> Result<Reply, Failure> {
@@ -418,7 +448,8 @@ pub fn no_such_thread(id: u64) -> Failure {
     error::NO_SUCH_THREAD.with(format!("Unknown thread id: {id}"))
 }
 
-fn no_database() -> Failure {
+/// What a name without a keyspace is told where none was chosen.
+pub fn no_database() -> Failure {
     error::NO_DATABASE.with("No database selected")
 }
 

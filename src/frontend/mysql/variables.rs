@@ -4,6 +4,8 @@
 //! read back what they set; one that no client was seen to need does not exist (error 1193).
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::charsets;
 use super::error::{self, Failure};
@@ -41,14 +43,79 @@ enum Kind {
 /// One system variable that exists.
 struct Definition(&'static str, Kind, &'static str);
 
+/// What variables hold on this server before a session sets them, where that is not what MySQL has.
+#[derive(Debug, PartialEq, Eq, Default)]
+pub struct Preset(HashMap<&'static str, String>);
+
+impl Preset {
+    /// What the door's bounds come to.
+    pub fn new(packet_bytes_max: usize, idle_timeout: Duration) -> Self {
+        let idle_seconds = idle_timeout.as_secs().max(1).to_string();
+        Self(HashMap::from([
+            ("max_allowed_packet", packet_bytes_max.to_string()),
+            ("wait_timeout", idle_seconds.clone()),
+            ("interactive_timeout", idle_seconds),
+        ]))
+    }
+}
+
 /// What one session's variables hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Variables {
+    preset: Arc<Preset>,
     set: HashMap<&'static str, Option<String>>,
     user: HashMap<String, Value>,
 }
 
+/// What some variables held before a statement that sets them for itself alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved(Vec<(&'static str, Option<Option<String>>)>);
+
 impl Variables {
+    /// Variables of which a session has set none.
+    pub fn new(preset: Arc<Preset>) -> Self {
+        Self { preset, ..Self::default() }
+    }
+
+    /// Forgets everything that the session has set.
+    pub fn reset(&mut self) {
+        self.set.clear();
+        self.user.clear();
+    }
+
+    /// What these variables hold, and their twins, so that one statement can have others.
+    pub fn save<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Saved, Failure> {
+        let mut saved = Vec::new();
+        for name in names {
+            let Definition(name, ..) = *definition(name).ok_or_else(|| unknown(name))?;
+            if FOR_NO_STATEMENT.contains(&name) {
+                return Err(error::NOT_FOR_STATEMENT
+                    .with(format!("The system variable {name} cannot be set in SET STATEMENT.")));
+            }
+            let twins = TWINS.iter().filter(|(from, _)| *from == name).map(|(_, to)| *to);
+            for name in std::iter::once(name).chain(twins) {
+                saved.push((name, self.set.get(name).cloned()));
+            }
+        }
+        Ok(Saved(saved))
+    }
+
+    /// Lets variables hold again what they held.
+    pub fn restore(&mut self, saved: Saved) {
+        for (name, value) in saved.0 {
+            match value {
+                Some(value) => self.set.insert(name, value),
+                None => self.set.remove(name),
+            };
+        }
+    }
+
+    /// A bound in seconds, as MySQL cuts it: at least one second, at most a year.
+    pub fn seconds(&self, name: &'static str) -> Duration {
+        let seconds = self.text(name).parse().unwrap_or(SECONDS_MAX);
+        Duration::from_secs(seconds.clamp(1, SECONDS_MAX))
+    }
+
     /// A system variable's value; an error if there is none of that name.
     pub fn system(&self, name: &str) -> Result<Value, Failure> {
         let definition = definition(name).ok_or_else(|| unknown(name))?;
@@ -59,7 +126,7 @@ impl Variables {
     pub fn text(&self, name: &'static str) -> &str {
         match self.set.get(name) {
             Some(value) => value.as_deref().unwrap_or_default(),
-            None => definition(name).expect("the variable is in the list below").2,
+            None => self.unset(definition(name).expect("the variable is in the list below")),
         }
     }
 
@@ -78,7 +145,17 @@ impl Variables {
         if self.user.len() >= USER_VARIABLES_MAX && !self.user.contains_key(name) {
             return Err(error::UNKNOWN.with("too many user variables"));
         }
-        if matches!(&value, Value::Text(text) if text.len() > USER_VARIABLE_BYTES_MAX) {
+        if name.chars().count() > USER_VARIABLE_NAME_MAX {
+            return Err(
+                error::VARIABLE_NAME.with(format!("User variable name '{name}' is illegal"))
+            );
+        }
+        let bytes = match &value {
+            Value::Null | Value::Int(_) | Value::Double(_) => 0,
+            Value::Decimal(text) | Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+        };
+        if bytes > USER_VARIABLE_BYTES_MAX {
             return Err(error::UNKNOWN.with(format!(
                 "user variable '{name}' is longer than {USER_VARIABLE_BYTES_MAX} bytes"
             )));
@@ -140,10 +217,11 @@ impl Variables {
 
     /// Every variable and its value as SHOW VARIABLES prints it, by name.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
-        DEFINITIONS.iter().map(|Definition(name, kind, default)| {
+        DEFINITIONS.iter().map(|definition| {
+            let Definition(name, kind, _) = definition;
             let text = match self.set.get(name) {
                 Some(value) => value.clone().unwrap_or_default(),
-                None => (*default).to_owned(),
+                None => self.unset(definition).to_owned(),
             };
             let is_on = matches!(kind, Kind::Switch).then(|| text == ON);
             (*name, is_on.map_or(text, |on| if on { "ON" } else { "OFF" }.to_owned()))
@@ -171,10 +249,15 @@ impl Variables {
         }
     }
 
+    /// What a variable holds that the session has not set.
+    fn unset(&self, definition: &'static Definition) -> &str {
+        self.preset.0.get(definition.0).map_or(definition.2, String::as_str)
+    }
+
     fn value(&self, definition: &'static Definition) -> Value {
-        let Definition(name, kind, default) = definition;
+        let Definition(name, kind, _) = definition;
         let text = match self.set.get(name) {
-            None => *default,
+            None => self.unset(definition),
             Some(None) => return Value::Null,
             Some(Some(text)) => text,
         };
@@ -305,10 +388,14 @@ const ON: &str = "1";
 const OFF: &str = "0";
 /// User variables of one session.
 const USER_VARIABLES_MAX: usize = 256;
+/// Characters of a user variable's name, as in MySQL.
+const USER_VARIABLE_NAME_MAX: usize = 64;
 /// Bytes of one user variable: with their number, what a session's variables may hold.
 const USER_VARIABLE_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one system variable.
 const VALUE_BYTES_MAX: usize = 64 * 1024;
+/// A year: the longest time-out that MySQL takes.
+const SECONDS_MAX: u64 = 31_536_000;
 
 /// Setting the first sets the second.
 const TWINS: &[(&str, &str)] = &[
@@ -316,6 +403,18 @@ const TWINS: &[(&str, &str)] = &[
     ("tx_isolation", "transaction_isolation"),
     ("transaction_read_only", "tx_read_only"),
     ("tx_read_only", "transaction_read_only"),
+];
+
+/// What MariaDB, whose statement it is, lets nobody set for one statement.
+const FOR_NO_STATEMENT: &[&str] = &[
+    "autocommit",
+    "character_set_client",
+    "character_set_connection",
+    "collation_connection",
+    "interactive_timeout",
+    "transaction_isolation",
+    "tx_isolation",
+    "wait_timeout",
 ];
 
 /// A TIMESTAMP is read and shown as UTC: another zone is refused rather than ignored.
@@ -487,6 +586,53 @@ mod tests {
         assert_eq!(variables.text("transaction_isolation"), "SERIALIZABLE");
         variables.assign(None, "tx_isolation", None).unwrap();
         assert_eq!(variables.text("transaction_isolation"), "REPEATABLE-READ");
+    }
+
+    #[test]
+    fn user_variables_are_bounded() {
+        let mut variables = Variables::default();
+        let long = "9".repeat(USER_VARIABLE_BYTES_MAX + 1);
+        let check = |variables: &mut Variables, name: &str, value, expected: Option<u16>| {
+            let outcome = variables.set_user(name, value).map_err(|failure| failure.code);
+            assert_eq!(outcome.err(), expected);
+        };
+        check(&mut variables, &"ä".repeat(64), Value::Null, None);
+        check(&mut variables, &"ä".repeat(65), Value::Null, Some(3061));
+        check(&mut variables, "a", text(&long), Some(1105));
+        check(&mut variables, "a", Value::Decimal(long.clone()), Some(1105));
+        check(&mut variables, "a", Value::Bytes(long.clone().into_bytes()), Some(1105));
+        check(&mut variables, "a", text(&long[1..]), None);
+        for number in 2..USER_VARIABLES_MAX {
+            check(&mut variables, &number.to_string(), Value::Null, None);
+        }
+        check(&mut variables, "one more", Value::Null, Some(1105));
+        check(&mut variables, "a", Value::Int(1), None);
+    }
+
+    #[test]
+    fn what_was_saved_comes_back_with_its_twin() {
+        let mut variables = Variables::new(Arc::new(Preset::new(4096, Duration::from_secs(9))));
+        assert_eq!(variables.text("max_allowed_packet"), "4096");
+        assert_eq!(variables.seconds("wait_timeout"), Duration::from_secs(9));
+        variables.assign(None, "wait_timeout", Some(Value::Int(0))).unwrap();
+        assert_eq!(variables.seconds("wait_timeout"), Duration::from_secs(1));
+        let before = variables.clone();
+        let assigned = [("tx_read_only", "on"), ("workload", "olap")];
+        let saved = variables.save(assigned.iter().map(|(name, _)| *name)).unwrap();
+        for (name, value) in assigned {
+            variables.assign(None, name, Some(text(value))).unwrap();
+        }
+        for (name, code) in [("autocommit", 1971), ("no_such", 1193)] {
+            assert_eq!(variables.save([name].into_iter()).unwrap_err().code, code);
+        }
+        assert_ne!(variables, before);
+        variables.assign(None, "sql_select_limit", Some(Value::Int(1))).unwrap();
+        variables.restore(saved);
+        assert_eq!(variables.text("sql_select_limit"), "1");
+        variables.assign(None, "sql_select_limit", None).unwrap();
+        assert_eq!(variables, before);
+        variables.reset();
+        assert_eq!(variables.text("wait_timeout"), "9");
     }
 
     #[test]

@@ -1,0 +1,315 @@
+//! Statements that a backend runs: passed through as they are, and SHOWs made of its answers.
+//!
+//! While a statement runs, its client is watched. Nobody's statement goes on: it is interrupted where
+//! the client is killed or gone, takes nothing for `net_write_timeout`, or wants no further rows.
+
+use std::io;
+use std::time::Duration;
+
+use super::super::columns::ColumnDefinition;
+use super::super::error::{self, Failure};
+use super::super::link::Link;
+use super::super::registry::{Seat, Token};
+use super::super::resultset::{Encoding, Table};
+use super::super::session::no_database;
+use super::super::show;
+use super::super::stream::Ending;
+use super::super::wire::Done;
+use super::{Client, flush_unless_killed, given_up, watched};
+use crate::access::Right;
+use crate::event::row::push_null;
+use crate::event::{Cell, Row, TableName};
+use crate::source::{
+    BackendError, BackendOk, BackendReply, BackendRows, KillHandle, ResultColumn, RowBlock,
+};
+use crate::sql;
+
+/// What a statement came to.
+enum Answer {
+    Ok(BackendOk),
+    Rows(Running<Box<dyn BackendRows>>),
+}
+
+/// A statement that may still run; dropping it interrupts it unless it is over.
+struct Running<T> {
+    inner: Option<T>,
+    kill: KillHandle,
+}
+
+impl<T> Running<T> {
+    fn new(inner: T, kill: KillHandle) -> Self {
+        Self { inner: Some(inner), kill }
+    }
+
+    /// It is over; what there was of it.
+    fn over(&mut self) -> Option<T> {
+        self.inner.take()
+    }
+}
+
+impl<T> Drop for Running<T> {
+    fn drop(&mut self) {
+        if self.inner.is_some() {
+            self.kill.interrupt();
+        }
+    }
+}
+
+impl Running<Box<dyn BackendRows>> {
+    fn columns(&self) -> &[ResultColumn] {
+        self.inner.as_ref().map(|rows| rows.columns()).unwrap_or_default()
+    }
+
+    /// The next rows; `None` at the end. Cancel-safe.
+    async fn next(&mut self) -> Result<Option<RowBlock>, BackendError> {
+        let Some(rows) = &mut self.inner else { return Ok(None) };
+        let next = rows.next().await;
+        if !matches!(next, Ok(Some(_))) {
+            self.over();
+        }
+        next
+    }
+
+    /// Interrupts what still runs and waits until it has ended: the session's next statement would
+    /// lift the interruption.
+    async fn stop(mut self, link: &mut Link, seat: &Seat) -> io::Result<()> {
+        if self.inner.is_none() {
+            return Ok(());
+        }
+        self.kill.interrupt();
+        let ended = async { while let Ok(Some(_)) = self.next().await {} };
+        tokio::select! {
+            biased;
+            () = ended => Ok(()),
+            () = link.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
+            () = given_up(seat.ended()) => Ok(()),
+        }
+    }
+}
+
+impl Client {
+    /// Passes a statement through and sends whatever comes back.
+    pub(super) async fn backend(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        limit: Option<u64>,
+        token: &Token,
+        more: bool,
+    ) -> io::Result<Ending> {
+        if let Err(failure) = self.may(Right::Execute, None) {
+            return Ok(Err(failure));
+        }
+        match self.execute(link, text, token).await? {
+            Ok(Answer::Ok(ok)) => {
+                let done = Done {
+                    affected_rows: ok.affected_rows,
+                    last_insert_id: ok.last_insert_id,
+                    warnings: ok.warnings,
+                    info: ok.info,
+                };
+                self.note_warnings();
+                self.encoding(more).ok(link, &done);
+                Ok(Ok(()))
+            }
+            Ok(Answer::Rows(mut rows)) => {
+                let schema = self.session.database().unwrap_or_default();
+                let columns: Vec<_> =
+                    rows.columns().iter().map(|column| definition(column, schema)).collect();
+                self.encoding(more).columns(link, &columns);
+                self.seat.set_state("sending rows");
+                let patience = self.write_timeout();
+                let ending = send(link, &mut rows, limit, token, patience).await?;
+                rows.stop(link, &self.seat).await?;
+                if ending.is_ok() {
+                    let warnings = self.note_warnings();
+                    Encoding { warnings, ..self.encoding(more) }.end(link);
+                }
+                Ok(ending)
+            }
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// The rows of a backend's SHOW that the filter keeps.
+    pub(super) async fn listing(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        filter: Option<&sql::show::Filter>,
+        token: &Token,
+    ) -> io::Result<Result<Table, Failure>> {
+        if let Err(failure) = self.may(Right::Execute, None) {
+            return Ok(Err(failure));
+        }
+        let mut rows = match self.execute(link, text, token).await? {
+            Ok(Answer::Rows(rows)) => rows,
+            Ok(Answer::Ok(_)) => return Ok(Ok(Table::default())),
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let columns = rows.columns().iter().map(|column| definition(column, "")).collect();
+        let mut table = Table { columns, rows: Vec::new() };
+        let text = |cell: Cell<'_>| cell.bytes().map(|b| String::from_utf8_lossy(b).into_owned());
+        loop {
+            match watched(link, token, rows.next()).await? {
+                Ok(Ok(Some(block))) => table.rows.extend(
+                    block.rows().map(|row| Row::new(row, None).cells().map(text).collect()),
+                ),
+                Ok(Ok(None)) => return Ok(show::keep(table, filter)),
+                Ok(Err(error)) => return Ok(Err(error::of_backend(&error))),
+                Err(end) => {
+                    rows.stop(link, &self.seat).await?;
+                    return Ok(Err(error::of_end(end)));
+                }
+            }
+        }
+    }
+
+    /// COM_FIELD_LIST: the columns of a table, each with its default, here always NULL. Whoever may
+    /// read the table may see them.
+    pub(super) async fn field_list(&mut self, link: &mut Link, table: &str) -> io::Result<Ending> {
+        let Some(keyspace) = self.session.database() else { return Ok(Err(no_database())) };
+        let table = TableName::new(keyspace, table);
+        if let Err(failure) = self.may_read(&table) {
+            return Ok(Err(failure));
+        }
+        let token = self.seat.begin_statement("");
+        let quoted = |name: &str| name.replace('`', "``");
+        let (schema, name) = (quoted(&table.keyspace), quoted(&table.table));
+        let text = format!("SELECT * FROM `{schema}`.`{name}` LIMIT 0");
+        match self.execute(link, &text, &token).await? {
+            Ok(Answer::Rows(rows)) => {
+                for column in rows.columns() {
+                    link.write(|out| {
+                        definition(column, &table.keyspace).push(out);
+                        push_null(out);
+                    });
+                }
+                rows.stop(link, &self.seat).await?;
+                Ok(Ok(()))
+            }
+            Ok(Answer::Ok(_)) => Ok(Ok(())),
+            Err(failure) => Ok(Err(failure)),
+        }
+    }
+
+    /// Runs a statement that the client may run, unless it is killed or gone before it is done.
+    async fn execute(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        token: &Token,
+    ) -> io::Result<Result<Answer, Failure>> {
+        if let Err(failure) = self.open_backend(link, token).await? {
+            return Ok(Err(failure));
+        }
+        let backend = self.backend.as_mut().expect("opened a moment ago");
+        let kill = backend.kill_handle();
+        let mut running = Running::new((), kill.clone());
+        let execute = backend.execute(text, &self.session);
+        tokio::pin!(execute);
+        let reply = tokio::select! {
+            biased;
+            reply = &mut execute => reply,
+            end = token.fired() => {
+                kill.interrupt();
+                let reply = tokio::select! {
+                    biased;
+                    reply = &mut execute => reply,
+                    () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                    () = given_up(self.seat.ended()) => return Ok(Err(error::of_end(end))),
+                };
+                // The statement may be over already; then what it did counts, unless the connection
+                // ends as well.
+                if self.seat.ended().end().is_some() {
+                    return Ok(Err(error::of_end(end)));
+                }
+                reply
+            }
+            () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        running.over();
+        Ok(match reply {
+            Ok(BackendReply::Ok(ok)) => Ok(Answer::Ok(ok)),
+            Ok(BackendReply::Rows(rows)) => Ok(Answer::Rows(Running::new(rows, kill))),
+            Err(error) => Err(of_interrupted(&error, token)),
+        })
+    }
+
+    /// Keeps what the backend's statement left to SHOW WARNINGS; says how many.
+    fn note_warnings(&mut self) -> u16 {
+        let left = self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default();
+        let count = u16::try_from(left.len()).unwrap_or(u16::MAX);
+        self.session.note(left);
+        count
+    }
+
+    async fn open_backend(
+        &mut self,
+        link: &mut Link,
+        token: &Token,
+    ) -> io::Result<Result<(), Failure>> {
+        if self.backend.is_some() {
+            return Ok(Ok(()));
+        }
+        let open = self.shared.backend.session(self.session.user());
+        Ok(match watched(link, token, open).await? {
+            Ok(Ok(session)) => {
+                self.backend = Some(session);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error::of_backend(&error)),
+            Err(end) => Err(error::of_end(end)),
+        })
+    }
+}
+
+/// Sends rows until there are no more, or until it is enough.
+async fn send(
+    link: &mut Link,
+    rows: &mut Running<Box<dyn BackendRows>>,
+    limit: Option<u64>,
+    token: &Token,
+    patience: Duration,
+) -> io::Result<Ending> {
+    let mut left = limit.unwrap_or(u64::MAX);
+    while left > 0 {
+        let block = match watched(link, token, rows.next()).await? {
+            Ok(Ok(Some(block))) => block,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return Ok(Err(error::of_backend(&error))),
+            Err(end) => return Ok(Err(error::of_end(end))),
+        };
+        for row in block.rows().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            link.write(|out| out.extend_from_slice(row));
+            left -= 1;
+            if link.is_full()
+                && let Some(end) = flush_unless_killed(link, token, patience).await?
+            {
+                return Ok(Err(error::of_end(end)));
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Only the token knows why a statement was interrupted.
+fn of_interrupted(error: &BackendError, token: &Token) -> Failure {
+    match token.end() {
+        Some(end) if error.code == error::INTERRUPTED.0 => error::of_end(end),
+        _ => error::of_backend(error),
+    }
+}
+
+fn definition(column: &ResultColumn, schema: &str) -> ColumnDefinition {
+    match &column.table {
+        Some((alias, name)) => {
+            ColumnDefinition::of(&column.column, schema, (alias, name), &column.name)
+        }
+        None => {
+            let mut definition = ColumnDefinition::of(&column.column, "", ("", ""), &column.name);
+            definition.original_name.clear();
+            definition
+        }
+    }
+}
