@@ -25,7 +25,7 @@ mod transaction;
 
 use std::sync::Arc;
 
-use crate::event::{ShardName, TableName};
+use crate::event::{ShardName, TableName, TableSchema};
 use crate::plan::{PlanError, RuleError, StreamRequest, TabletType};
 use crate::source::{Source, SourceError};
 
@@ -188,6 +188,14 @@ impl Engine {
     /// of reading from [`Subscription::next`].
     pub async fn subscribe(&self, request: StreamRequest) -> Result<Subscription, SubscribeError> {
         self.inner.subscribe(request).await
+    }
+
+    /// The columns of the tables that this request reads, as they are now.
+    pub async fn describe(
+        &self,
+        request: &StreamRequest,
+    ) -> Result<Vec<Arc<TableSchema>>, SubscribeError> {
+        self.inner.describe(request).await
     }
 
     /// What [`Engine::subscribe`] would do with this request.

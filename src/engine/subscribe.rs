@@ -82,6 +82,21 @@ impl Inner {
         }))
     }
 
+    pub async fn describe(
+        &self,
+        request: &StreamRequest,
+    ) -> Result<Vec<Arc<TableSchema>>, SubscribeError> {
+        let rules = self.rules(request)?;
+        let mut described = Vec::new();
+        for resolved in self.resolve(request, &rules).await? {
+            for schema in &resolved.tables {
+                let Some(rule) = rules.rule(&schema.name.table) else { continue };
+                described.push(Arc::clone(TablePlan::new(rule, schema)?.output()));
+            }
+        }
+        Ok(described)
+    }
+
     pub async fn explain(&self, request: &StreamRequest) -> Result<Vec<Explained>, SubscribeError> {
         let rules = self.rules(request)?;
         let mut explained = Vec::new();

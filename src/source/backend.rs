@@ -32,6 +32,13 @@ pub trait BackendSession: Send {
         variables: &dyn Variables,
     ) -> Result<BackendReply, BackendError>;
 
+    /// The columns of a statement's rows, without running it; none if it has no rows.
+    async fn describe(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<Vec<ResultColumn>, BackendError>;
+
     /// What the status flags of an OK packet say.
     fn status(&self) -> BackendStatus;
 
@@ -105,6 +112,19 @@ impl RowBlock {
     pub fn rows(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.cells[start..end])
+    }
+
+    /// The row of this number, counted from 0.
+    pub fn row(&self, index: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.cells.get(start..end)
+    }
+
+    /// Drops all rows but the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        self.ends.truncate(count);
+        self.cells.truncate(self.ends.last().copied().unwrap_or(0));
     }
 
     /// How many rows there are.

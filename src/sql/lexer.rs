@@ -113,6 +113,48 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
         })
 }
 
+/// A `?` in place of a value.
+pub(super) struct Placeholder {
+    /// Where it stands.
+    pub at: usize,
+    /// Whether it is the number of a LIMIT or OFFSET.
+    pub counts: bool,
+}
+
+/// The placeholders of a text.
+pub(super) fn placeholders(text: &str) -> impl Iterator<Item = Placeholder> {
+    // Whether a number of rows comes next, or may come behind a comma.
+    let (mut counts, mut in_limit) = (false, false);
+    Lexer::new(text).filter_map(move |piece| match (piece.kind, piece.text) {
+        (Kind::Blank | Kind::Comment | Kind::VersionOpen | Kind::VersionClose, _) => None,
+        (Kind::Other, "?") => {
+            let found = Placeholder { at: piece.at, counts };
+            (in_limit, counts) = (counts, false);
+            Some(found)
+        }
+        (Kind::Other, ",") => {
+            counts = in_limit;
+            None
+        }
+        (Kind::Word, word) if is_limit(word) => {
+            (in_limit, counts) = (true, true);
+            None
+        }
+        (Kind::Word, digits) if counts && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            counts = false;
+            None
+        }
+        _ => {
+            (in_limit, counts) = (false, false);
+            None
+        }
+    })
+}
+
+fn is_limit(word: &str) -> bool {
+    word.eq_ignore_ascii_case("limit") || word.eq_ignore_ascii_case("offset")
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Blank,

@@ -238,6 +238,11 @@ impl Raw {
         Some(u32::from_le_bytes([header[0], header[1], header[2], 0]) as usize)
     }
 
+    /// Waits until something can be read, and leaves it there.
+    pub async fn peek(&self) {
+        self.socket.peek(&mut [0]).await.unwrap();
+    }
+
     /// Sends one packet under the next sequence number.
     pub async fn write(&mut self, payload: &[u8]) {
         let packet = framed(self.sequence, payload);

@@ -96,6 +96,17 @@ impl BackendSession for Session {
         }
     }
 
+    async fn describe(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<Vec<ResultColumn>, BackendError> {
+        match self.execute(sql, variables).await? {
+            BackendReply::Rows(rows) => Ok(rows.columns().to_vec()),
+            BackendReply::Ok(_) => Ok(Vec::new()),
+        }
+    }
+
     fn status(&self) -> BackendStatus {
         self.status
     }

@@ -5,6 +5,7 @@
 //! and the connection goes on.
 
 mod backend;
+mod prepared;
 
 use std::future::Future;
 use std::io;
@@ -22,8 +23,8 @@ use super::error::{self, Failure};
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, Serve, StatusFlags};
 use super::registry::{ConnectionId, End, Patience, Process, Seat, Token};
-use super::resultset::{Encoding, Table};
-use super::session::{Reply, Session, Stream, no_such_thread};
+use super::resultset::{Encoding, RowForm, Table};
+use super::session::{Asked, Reply, Session, Stream, no_such_thread};
 use super::show;
 use super::stream::{self, Ending, RowWriter};
 use super::variables::Variables;
@@ -32,6 +33,7 @@ use crate::access::Right;
 use crate::event::TableName;
 use crate::source::BackendSession;
 use crate::sql;
+use prepared::{Manner, Prepared};
 
 /// A client's session and what it holds on to.
 pub struct Client {
@@ -44,6 +46,8 @@ pub struct Client {
     multi_statements: bool,
     /// What the client's proofs of a password are made from.
     salt: [u8; SALT_BYTES],
+    prepared: Prepared,
+    manner: Manner,
 }
 
 /// The session of a client whose login is through.
@@ -171,7 +175,17 @@ impl Client {
         let multi_statements =
             login.capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
         let capabilities = login.capabilities;
-        Self { shared, seat, session, backend: None, capabilities, multi_statements, salt }
+        Self {
+            shared,
+            seat,
+            session,
+            backend: None,
+            capabilities,
+            multi_statements,
+            salt,
+            prepared: Prepared::default(),
+            manner: Manner::default(),
+        }
     }
 
     async fn command(&mut self, link: &mut Link, command: Command) -> io::Result<()> {
@@ -203,9 +217,25 @@ impl Client {
                 self.encoding(false).end(link);
                 return Ok(());
             }
-            Command::Prepare => Err(error::NOT_PREPARABLE
-                .with("This command is not supported in the prepared statement protocol yet")),
-            Command::Close | Command::Quit => return Ok(()),
+            Command::Prepare(text) => return Box::pin(self.prepare(link, &text)).await,
+            Command::Execute(packet) => {
+                return Box::pin(self.execute_prepared(link, &packet)).await;
+            }
+            Command::Fetch { statement, rows } => {
+                return Box::pin(self.fetch(link, statement, rows)).await;
+            }
+            Command::LongData { statement, parameter, data } => {
+                let bytes_max = self.shared.config.packet_bytes_max;
+                self.prepared.append(statement, parameter, &data, bytes_max);
+                return Ok(());
+            }
+            Command::ResetPrepared(statement) => self.prepared.reset(statement),
+            Command::Close(statement) => {
+                self.prepared.close(statement);
+                return Ok(());
+            }
+            Command::Malformed => Err(error::malformed_packet()),
+            Command::Ignored | Command::Quit => return Ok(()),
             Command::NotUtf8 => {
                 Err(error::NOT_UTF8.with("Invalid utf8mb4 character string in the statement"))
             }
@@ -245,6 +275,7 @@ impl Client {
             Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         };
         self.backend = None;
+        self.prepared.clear();
         self.session = begin_session(&self.shared, &self.seat, &login);
         self.seat.set_user(&login.user);
         self.login(link, &login.database).await
@@ -328,34 +359,24 @@ impl Client {
         token: &Token,
         more: bool,
     ) -> io::Result<Ending> {
-        let table = match reply {
+        match reply {
             Reply::Told(text) if self.backend.is_some() => {
-                return Box::pin(self.backend(link, &text, None, token, more)).await;
+                Box::pin(self.backend(link, &text, None, token, more)).await
             }
             Reply::Ok | Reply::Told(_) => {
                 self.encoding(more).ok(link, &Done::default());
-                return Ok(Ok(()));
+                Ok(Ok(()))
             }
-            Reply::Rows(table) => Ok(table),
-            Reply::Stream(stream) => {
-                return Box::pin(self.stream(link, &stream, token, more)).await;
-            }
-            Reply::Explain(stream) => Box::pin(self.explain(link, &stream, token)).await?,
+            Reply::Stream(stream) => Box::pin(self.stream(link, &stream, token, more)).await,
             Reply::Backend { text, limit, time_max } => {
                 let run = self.backend(link, &text, limit, token, more);
-                return Box::pin(in_time(token, time_max, run)).await;
-            }
-            Reply::Listing { text, filter } => {
-                Box::pin(self.listing(link, &text, filter.as_ref(), token)).await?
+                Box::pin(in_time(token, time_max, run)).await
             }
             Reply::Under(saved, reply) => {
                 let outcome = Box::pin(self.reply(link, *reply, token, more)).await;
                 self.session.restore(saved);
-                return outcome;
+                outcome
             }
-            Reply::Processlist { full } => Ok(show::processlist(&self.processes(), full)),
-            Reply::Vstreams(filter) => self.vstreams(filter.as_ref()),
-            Reply::Status(filter) => show::status(&self.status_entries(), filter.as_ref()),
             Reply::Kill { id, query } => {
                 let end = if query { End::Statement } else { End::Connection };
                 if let Err(failure) = self.kill(id, end) {
@@ -363,13 +384,45 @@ impl Client {
                 }
                 // Whoever kills itself is answered before it ends.
                 self.encoding(more).ok(link, &Done::default());
-                return Ok(Ok(()));
+                Ok(Ok(()))
             }
+            Reply::Table(asked) => {
+                let table = Box::pin(self.table(link, asked, token)).await?;
+                Ok(table.and_then(|table| self.answer_table(link, &table, more)))
+            }
+        }
+    }
+
+    /// The small result that was asked for.
+    async fn table(
+        &mut self,
+        link: &mut Link,
+        asked: Asked,
+        token: &Token,
+    ) -> io::Result<Result<Table, Failure>> {
+        let table = match asked {
+            Asked::Made(table) => Ok(table),
+            Asked::Explain(stream) => self.explain(link, &stream, token).await?,
+            Asked::Listing { text, filter } => {
+                self.listing(link, &text, filter.as_ref(), token).await?
+            }
+            Asked::Processlist { full } => Ok(show::processlist(&self.processes(), full)),
+            Asked::Vstreams(filter) => self.vstreams(filter.as_ref()),
+            Asked::Status(filter) => show::status(&self.status_entries(), filter.as_ref()),
         };
         Ok(table.map(|mut table| {
             table.fit();
-            self.encoding(more).table(link, &table)
+            table
         }))
+    }
+
+    fn answer_table(&mut self, link: &mut Link, table: &Table, more: bool) -> Ending {
+        if self.manner.cursor {
+            self.open_rows(link, &table.columns, vec![table.block()]);
+            return Ok(());
+        }
+        let written = self.encoding(more).table(link, table, self.manner.binary);
+        written.map_err(|error| error::of_cell(&error))
     }
 
     /// Opens a stream and sends its rows until it ends.
@@ -397,10 +450,16 @@ impl Client {
             return Ok(Err(error::no_such_table(&stream.table)));
         };
         let encoding = self.encoding(more);
-        encoding.columns(link, &stream::columns(stream, &output));
+        let columns = stream::columns(stream, &output);
+        let form = RowForm::new(self.manner.binary, &columns);
         let position = Arc::clone(subscription.position());
-        let mut writer = RowWriter::new(&stream.items, output, position);
+        let mut writer = RowWriter::new(&stream.items, form, output, position);
         self.seat.begin_stream(subscription.id());
+        if self.manner.cursor {
+            self.open_stream(link, &columns, subscription, writer);
+            return Ok(Ok(()));
+        }
+        encoding.columns(link, &columns);
         let ending = if stream.request.limit == Some(0) {
             Ok(())
         } else {
@@ -441,6 +500,7 @@ impl Client {
             }
         }
         self.session.reset();
+        self.prepared.clear();
         Ok(Ok(()))
     }
 

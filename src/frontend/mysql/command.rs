@@ -35,9 +35,33 @@ pub enum Command {
         multi_statements: bool,
     },
     /// Prepare a statement.
-    Prepare,
+    Prepare(String),
+    /// Run a prepared statement; the rest of its packet.
+    Execute(Vec<u8>),
+    /// The next rows of a prepared statement's cursor.
+    Fetch {
+        /// Which statement.
+        statement: u32,
+        /// At most so many rows.
+        rows: u32,
+    },
+    /// A part of a parameter's value; nothing is answered.
+    LongData {
+        /// Which statement.
+        statement: u32,
+        /// Which parameter, counted from 0.
+        parameter: u16,
+        /// The part.
+        data: Vec<u8>,
+    },
+    /// Close a prepared statement's cursor and forget its long data.
+    ResetPrepared(u32),
     /// Close a prepared statement; nothing is answered.
-    Close,
+    Close(u32),
+    /// A packet too short for its command.
+    Malformed,
+    /// A packet too short for a command that is not answered.
+    Ignored,
     /// The client is leaving.
     Quit,
     /// The text is not UTF-8.
@@ -62,8 +86,20 @@ impl Command {
             STATISTICS => Self::Statistics,
             PROCESS_KILL => fields.u32().map_or(Self::Unknown, Self::ProcessKill),
             PING => Self::Ping,
-            STMT_PREPARE => Self::Prepare,
-            STMT_CLOSE => Self::Close,
+            STMT_PREPARE => text(payload).map_or(Self::NotUtf8, Self::Prepare),
+            STMT_EXECUTE => Self::Execute(payload.get(1..).unwrap_or_default().to_vec()),
+            STMT_FETCH => match (fields.u32(), fields.u32()) {
+                (Some(statement), Some(rows)) => Self::Fetch { statement, rows },
+                _ => Self::Malformed,
+            },
+            STMT_SEND_LONG_DATA => match (fields.u32(), fields.u16()) {
+                (Some(statement), Some(parameter)) => {
+                    Self::LongData { statement, parameter, data: fields.rest().to_vec() }
+                }
+                _ => Self::Ignored,
+            },
+            STMT_RESET => fields.u32().map_or(Self::Malformed, Self::ResetPrepared),
+            STMT_CLOSE => fields.u32().map_or(Self::Ignored, Self::Close),
             SET_OPTION => match fields.u16() {
                 Some(0) => Self::SetOption { multi_statements: true },
                 Some(1) => Self::SetOption { multi_statements: false },
@@ -88,8 +124,12 @@ impl Command {
             Self::ChangeUser(_) => "Change user",
             Self::ResetConnection => "Reset Connection",
             Self::SetOption { .. } => "Set option",
-            Self::Prepare => "Prepare",
-            Self::Close => "Close stmt",
+            Self::Prepare(_) => "Prepare",
+            Self::Execute(_) | Self::Malformed => "Execute",
+            Self::Fetch { .. } => "Fetch",
+            Self::LongData { .. } => "Long Data",
+            Self::ResetPrepared(_) => "Reset stmt",
+            Self::Close(_) | Self::Ignored => "Close stmt",
             Self::Quit => "Quit",
         }
     }
@@ -110,8 +150,12 @@ const PROCESS_KILL: u8 = 0x0c;
 const PING: u8 = 0x0e;
 const CHANGE_USER: u8 = 0x11;
 const STMT_PREPARE: u8 = 0x16;
+const STMT_EXECUTE: u8 = 0x17;
+const STMT_SEND_LONG_DATA: u8 = 0x18;
 const STMT_CLOSE: u8 = 0x19;
+const STMT_RESET: u8 = 0x1a;
 const SET_OPTION: u8 = 0x1b;
+const STMT_FETCH: u8 = 0x1c;
 const RESET_CONNECTION: u8 = 0x1f;
 
 #[cfg(test)]
@@ -129,6 +173,17 @@ mod tests {
         check(b"\x0c\x01", Command::Unknown);
         check(b"\x1b\x01\0", Command::SetOption { multi_statements: false });
         check(b"\x1b\x02\0", Command::Unknown);
+        check(b"\x16select ?", Command::Prepare("select ?".into()));
+        check(b"\x17\x01", Command::Execute(vec![1]));
+        let (statement, rows) = (1, 2);
+        check(b"\x1c\x01\0\0\0\x02\0\0\0", Command::Fetch { statement, rows });
+        check(b"\x1c\x01\0\0\0\x02\0\0", Command::Malformed);
+        let (parameter, data) = (2, b"ab".to_vec());
+        check(b"\x18\x01\0\0\0\x02\0ab", Command::LongData { statement, parameter, data });
+        check(b"\x18\x01\0\0\0\x02", Command::Ignored);
+        check(b"\x1a\x01\0\0\0", Command::ResetPrepared(1));
+        check(b"\x19\x01\0\0\0", Command::Close(1));
+        check(b"\x19\x01\0", Command::Ignored);
         check(b"", Command::Unknown);
         check(b"\x11user\0", Command::ChangeUser(b"user\0".to_vec()));
     }

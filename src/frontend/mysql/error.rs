@@ -2,6 +2,7 @@
 //!
 //! `docs/errors.md` lists every code of this file.
 
+use super::binary::CellError;
 use super::link::LinkError;
 use super::registry::End;
 use crate::access::{Denied, Right};
@@ -130,6 +131,16 @@ pub fn of_subscribe(error: &SubscribeError) -> Failure {
     }
 }
 
+/// A packet that is not what its command asks for.
+pub fn malformed_packet() -> Failure {
+    MALFORMED.with("Malformed communication packet.")
+}
+
+/// A cell that its column's type does not explain.
+pub fn of_cell(error: &CellError) -> Failure {
+    UNKNOWN.with(error.to_string())
+}
+
 /// A stream that ends before its time.
 pub fn of_stream(error: &StreamError) -> Failure {
     match error {
@@ -226,6 +237,8 @@ pub const NO_SUCH_THREAD: Code = Code(1094, *b"HY000");
 pub const KILL_DENIED: Code = Code(1095, *b"HY000");
 /// ER_UNKNOWN_ERROR.
 pub const UNKNOWN: Code = Code(1105, *b"HY000");
+/// ER_RECORD_FILE_FULL.
+pub const CURSOR_FULL: Code = Code(1114, *b"HY000");
 /// ER_UNKNOWN_CHARACTER_SET.
 pub const UNKNOWN_CHARSET: Code = Code(1115, *b"42000");
 /// ER_HOST_NOT_PRIVILEGED.
@@ -242,6 +255,8 @@ pub const PACKETS_OUT_OF_ORDER: Code = Code(1156, *b"08S01");
 pub const READ_TIMEOUT: Code = Code(1159, *b"08S01");
 /// ER_UNKNOWN_SYSTEM_VARIABLE.
 pub const UNKNOWN_VARIABLE: Code = Code(1193, *b"HY000");
+/// ER_WRONG_ARGUMENTS.
+pub const WRONG_ARGUMENTS: Code = Code(1210, *b"HY000");
 /// ER_SPECIFIC_ACCESS_DENIED_ERROR.
 pub const PRIVILEGE: Code = Code(1227, *b"42000");
 /// ER_WRONG_VALUE_FOR_VAR.
@@ -254,28 +269,36 @@ pub const NOT_SUPPORTED: Code = Code(1235, *b"42000");
 pub const CANNOT_READ_CHANGES: Code = Code(1236, *b"HY000");
 /// ER_INCORRECT_GLOBAL_LOCAL_VAR: the variable is read-only.
 pub const READ_ONLY_VARIABLE: Code = Code(1238, *b"HY000");
+/// ER_UNKNOWN_STMT_HANDLER.
+pub const UNKNOWN_PREPARED: Code = Code(1243, *b"HY000");
 /// ER_COLLATION_CHARSET_MISMATCH.
 pub const COLLATION_MISMATCH: Code = Code(1253, *b"42000");
 /// ER_CANT_AGGREGATE_2COLLATIONS.
 pub const COLLATION_MIX: Code = Code(1267, *b"HY000");
 /// ER_UNKNOWN_COLLATION.
 pub const UNKNOWN_COLLATION: Code = Code(1273, *b"HY000");
-/// ER_UNSUPPORTED_PS.
-pub const NOT_PREPARABLE: Code = Code(1295, *b"HY000");
 /// ER_INVALID_CHARACTER_STRING.
 pub const NOT_UTF8: Code = Code(1300, *b"HY000");
 /// ER_SP_DOES_NOT_EXIST.
 pub const NO_FUNCTION: Code = Code(1305, *b"42000");
 /// ER_QUERY_INTERRUPTED.
 pub const INTERRUPTED: Code = Code(1317, *b"70100");
+/// ER_PS_MANY_PARAM.
+pub const TOO_MANY_PLACEHOLDERS: Code = Code(1390, *b"HY000");
 /// ER_TABLE_DEF_CHANGED.
 pub const TABLE_CHANGED: Code = Code(1412, *b"HY000");
+/// ER_STMT_HAS_NO_OPEN_CURSOR.
+pub const NO_OPEN_CURSOR: Code = Code(1421, *b"HY000");
+/// ER_MAX_PREPARED_STMT_COUNT_REACHED.
+pub const TOO_MANY_PREPARED: Code = Code(1461, *b"42000");
 /// ER_WRONG_VALUE.
 pub const INCORRECT_VALUE: Code = Code(1525, *b"HY000");
 /// ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT.
 pub const ARGUMENT_COUNT: Code = Code(1582, *b"42000");
 /// ER_DATA_OUT_OF_RANGE.
 pub const OUT_OF_RANGE: Code = Code(1690, *b"22003");
+/// ER_MALFORMED_PACKET.
+pub const MALFORMED: Code = Code(1835, *b"HY000");
 /// ER_SET_STATEMENT_NOT_SUPPORTED, which only MariaDB has.
 pub const NOT_FOR_STATEMENT: Code = Code(1971, *b"42000");
 /// ER_QUERY_TIMEOUT.

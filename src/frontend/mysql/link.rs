@@ -152,9 +152,24 @@ impl Link {
 
     /// Appends one packet whose payload `encode` appends to the buffer.
     pub fn write(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let encode = |out: &mut Vec<u8>| {
+            encode(out);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(()) = self.try_write(encode);
+    }
+
+    /// Appends one packet whose payload `encode` appends to the buffer; none if it fails.
+    pub fn try_write<E>(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.outgoing.len();
         self.outgoing.extend_from_slice(&[0; HEADER_BYTES]);
-        encode(&mut self.outgoing);
+        if let Err(error) = encode(&mut self.outgoing) {
+            self.outgoing.truncate(start);
+            return Err(error);
+        }
         let length = self.outgoing.len() - start - HEADER_BYTES;
         if length < FRAME_BYTES {
             let header = self.header(length);
@@ -162,6 +177,7 @@ impl Link {
         } else {
             self.split(start);
         }
+        Ok(())
     }
 
     /// Whether enough is buffered to be worth a system call.

@@ -5,6 +5,7 @@
 //! bound in [`DoorConfig`] or a named constant.
 
 mod auth;
+mod binary;
 mod charsets;
 mod client;
 mod columns;
@@ -12,6 +13,7 @@ mod command;
 mod connect;
 mod constant;
 mod error;
+mod execute;
 mod identity;
 mod link;
 mod opensrv;

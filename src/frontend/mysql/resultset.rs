@@ -1,11 +1,13 @@
 //! Result sets: definitions, rows, and the end of rows, straight into the link's buffer.
 
+use super::binary::{BinaryRow, CellError};
 use super::columns::ColumnDefinition;
 use super::error::Failure;
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, StatusFlags};
 use super::wire::{Done, push_end, push_eof, push_failure, push_ok};
 use crate::event::row::{push_cell, push_length, push_null};
+use crate::source::RowBlock;
 
 /// A small result that is made at once, such as a SHOW's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,12 +25,63 @@ impl Table {
         Self { columns, rows: Vec::new() }
     }
 
+    /// The rows as cells of texts.
+    pub fn block(&self) -> RowBlock {
+        let mut block = RowBlock::default();
+        self.rows.iter().for_each(|row| block.push(|out| push_texts(out, row)));
+        block
+    }
+
     /// Declares each text as long as its longest cell: clients draw columns that wide.
     pub fn fit(&mut self) {
         for (at, column) in self.columns.iter_mut().enumerate() {
             let cells = self.rows.iter().filter_map(|row| row.get(at)?.as_deref());
             let longest = cells.map(|cell| cell.chars().count()).max().unwrap_or_default();
             column.fit_text(u32::try_from(longest).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+/// How the rows of one result are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowForm {
+    /// As texts, for a statement that came as a text.
+    Text,
+    /// By their columns' types, for a prepared one.
+    Binary {
+        /// The types.
+        row: BinaryRow,
+        /// The row as texts.
+        text: Vec<u8>,
+    },
+}
+
+impl RowForm {
+    /// Rows of these columns, `binary` or as texts.
+    pub fn new(binary: bool, columns: &[ColumnDefinition]) -> Self {
+        if binary {
+            Self::Binary { row: BinaryRow::new(columns), text: Vec::new() }
+        } else {
+            Self::Text
+        }
+    }
+
+    /// Writes a row whose cells `push` appends as texts.
+    pub fn write(
+        &mut self,
+        link: &mut Link,
+        push: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), CellError> {
+        match self {
+            Self::Text => {
+                link.write(push);
+                Ok(())
+            }
+            Self::Binary { row, text } => {
+                text.clear();
+                push(text);
+                link.try_write(|out| row.push(out, text))
+            }
         }
     }
 }
@@ -64,12 +117,41 @@ impl Encoding {
         let columns = columns.into_iter();
         let count = columns.len() as u64;
         link.write(|out| push_length(out, count));
+        self.definitions(link, columns);
+        if count == 0 {
+            self.after_definitions(link);
+        }
+    }
+
+    /// Writes definitions, of parameters or columns, and what separates them from what follows.
+    pub fn definitions<'a, I>(&self, link: &mut Link, columns: I)
+    where
+        I: IntoIterator<Item = &'a ColumnDefinition>,
+    {
+        let mut any = false;
         for column in columns {
             link.write(|out| column.push(out));
+            any = true;
         }
+        if any {
+            self.after_definitions(link);
+        }
+    }
+
+    fn after_definitions(&self, link: &mut Link) {
         if !self.capabilities.contains(CapabilityFlags::CLIENT_DEPRECATE_EOF) {
             link.write(|out| push_eof(out, 0, self.status));
         }
+    }
+
+    /// Writes the definitions of rows that wait in a cursor.
+    pub fn cursor(&self, link: &mut Link, columns: &[ColumnDefinition]) {
+        link.write(|out| push_length(out, columns.len() as u64));
+        for column in columns {
+            link.write(|out| column.push(out));
+        }
+        let status = self.status | StatusFlags::SERVER_STATUS_CURSOR_EXISTS;
+        link.write(|out| push_end(out, self.capabilities, self.warnings, status));
     }
 
     /// Ends the rows of a result set.
@@ -78,18 +160,22 @@ impl Encoding {
     }
 
     /// Writes a whole small result.
-    pub fn table(&self, link: &mut Link, table: &Table) {
+    pub fn table(&self, link: &mut Link, table: &Table, binary: bool) -> Result<(), CellError> {
         self.columns(link, &table.columns);
+        let mut form = RowForm::new(binary, &table.columns);
         for row in &table.rows {
-            link.write(|out| {
-                for cell in row {
-                    match cell {
-                        Some(text) => push_cell(out, text.as_bytes()),
-                        None => push_null(out),
-                    }
-                }
-            });
+            form.write(link, |out| push_texts(out, row))?;
         }
         self.end(link);
+        Ok(())
+    }
+}
+
+fn push_texts(out: &mut Vec<u8>, row: &[Option<String>]) {
+    for cell in row {
+        match cell {
+            Some(text) => push_cell(out, text.as_bytes()),
+            None => push_null(out),
+        }
     }
 }

@@ -36,12 +36,10 @@ pub struct Keyspace {
 pub enum Reply {
     /// It is done.
     Ok,
-    /// These rows.
-    Rows(Table),
+    /// A small result.
+    Table(Asked),
     /// A change stream's rows.
     Stream(Box<Stream>),
-    /// What the engine would do with this stream.
-    Explain(Box<Stream>),
     /// Whatever the backend answers.
     Backend {
         /// The statement.
@@ -51,6 +49,26 @@ pub enum Reply {
         /// How long it may take.
         time_max: Option<Duration>,
     },
+    /// It is done once the backend, if it was needed before, has run this text.
+    Told(String),
+    /// Another statement, behind which these variables are restored.
+    Under(Saved, Box<Reply>),
+    /// End a connection, or the statement that it runs.
+    Kill {
+        /// Whose.
+        id: ConnectionId,
+        /// Only the statement.
+        query: bool,
+    },
+}
+
+/// A small result, made at once.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// These rows.
+    Made(Table),
+    /// What the engine would do with this stream.
+    Explain(Box<Stream>),
     /// Those of the backend's rows that the filter keeps.
     Listing {
         /// A SHOW without a filter.
@@ -58,10 +76,6 @@ pub enum Reply {
         /// Which rows.
         filter: Option<sql::show::Filter>,
     },
-    /// It is done once the backend, if it was needed before, has run this text.
-    Told(String),
-    /// Another statement, behind which these variables are restored.
-    Under(Saved, Box<Reply>),
     /// What is connected.
     Processlist {
         /// With whole statements.
@@ -71,13 +85,6 @@ pub enum Reply {
     Vstreams(Option<sql::show::Filter>),
     /// How the server does.
     Status(Option<sql::show::Filter>),
-    /// End a connection, or the statement that it runs.
-    Kill {
-        /// Whose.
-        id: ConnectionId,
-        /// Only the statement.
-        query: bool,
-    },
 }
 
 /// A VSTREAM, decided.
@@ -173,7 +180,9 @@ impl Session {
                 self.require_olap()?;
                 Ok(Reply::Stream(Box::new(self.stream(vstream)?)))
             }
-            Statement::Explain(vstream) => Ok(Reply::Explain(Box::new(self.stream(vstream)?))),
+            Statement::Explain(vstream) => {
+                Ok(Reply::Table(Asked::Explain(Box::new(self.stream(vstream)?))))
+            }
             Statement::Set(assignments) => self.set(&assignments),
             Statement::SetFor { assignments, statement } => self.set_for(&assignments, *statement),
             Statement::Use(target) => self.enter(target),
@@ -325,14 +334,16 @@ impl Session {
             self.database().ok_or_else(no_database)?;
         }
         let (show, filter) = without_filter(show);
-        Ok(Reply::Listing { text: show.to_string(), filter })
+        Ok(Reply::Table(Asked::Listing { text: show.to_string(), filter }))
     }
 
     fn show(&mut self, show: Show) -> Result<Reply, Failure> {
         let table = match show {
-            Show::Processlist { full } => return Ok(Reply::Processlist { full }),
-            Show::List { list: List::Vstreams, filter } => return Ok(Reply::Vstreams(filter)),
-            Show::Status { filter, .. } => return Ok(Reply::Status(filter)),
+            Show::Processlist { full } => return Ok(Reply::Table(Asked::Processlist { full })),
+            Show::List { list: List::Vstreams, filter } => {
+                return Ok(Reply::Table(Asked::Vstreams(filter)));
+            }
+            Show::Status { filter, .. } => return Ok(Reply::Table(Asked::Status(filter))),
             Show::Databases(filter) => {
                 let names = self.keyspaces.iter().map(|keyspace| keyspace.name.as_str());
                 show::databases(names, filter.as_ref())?
@@ -365,7 +376,7 @@ impl Session {
                     .with(format!("this version of vstreamd doesn't yet support '{show}'")));
             }
         };
-        Ok(Reply::Rows(table))
+        Ok(Reply::Table(Asked::Made(table)))
     }
 }
 

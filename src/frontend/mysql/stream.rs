@@ -11,10 +11,11 @@ use super::columns::ColumnDefinition;
 use super::error::{self, Failure};
 use super::link::Link;
 use super::registry::{End, Token};
+use super::resultset::RowForm;
 use super::session::Stream;
 use crate::engine::{Batch, Subscription};
 use crate::event::row::{push_cell, push_null, split_cell};
-use crate::event::{Event, Op, Position, Row, RowChange, Rows, TableSchema};
+use crate::event::{Event, Op, Position, Row, Rows, TableSchema};
 use crate::plan::{Applied, Scratch};
 use crate::sql::vstream::{Item, Metadata};
 
@@ -55,11 +56,48 @@ pub async fn run(
     token: &Token,
 ) -> io::Result<Ending> {
     loop {
+        match portion(link, subscription, writer, token, u64::MAX).await? {
+            Ok(Portion::Part) => {}
+            Ok(Portion::Last) => return Ok(Ok(())),
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+}
+
+/// What became of a portion of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Portion {
+    /// More rows may come.
+    Part,
+    /// The stream is at its end.
+    Last,
+}
+
+/// Waits until there is a row, then writes what there is without waiting, at most `rows_max` rows.
+pub async fn portion(
+    link: &mut Link,
+    subscription: &mut Subscription,
+    writer: &mut RowWriter,
+    token: &Token,
+    rows_max: u64,
+) -> io::Result<Result<Portion, Failure>> {
+    let mut left = rows_max;
+    loop {
         if let Some(end) = token.end() {
             return Ok(Err(error::of_end(end)));
         }
+        match writer.write(link, token, left).await? {
+            Ok(written) => left -= written,
+            Err(failure) => return Ok(Err(failure)),
+        }
+        if left == 0 {
+            return Ok(Ok(Portion::Part));
+        }
         let ready = match subscription.try_next() {
             Ok(Poll::Ready(batch)) => Ok(batch),
+            Ok(Poll::Pending) if left < rows_max && rows_max != u64::MAX => {
+                return Ok(Ok(Portion::Part));
+            }
             Ok(Poll::Pending) => match wait(link, subscription, token).await? {
                 Waited::Next(next) => next,
                 Waited::Ended(end) => return Ok(Err(error::of_end(end))),
@@ -67,12 +105,8 @@ pub async fn run(
             Err(error) => Err(error),
         };
         match ready {
-            Ok(Some(batch)) => {
-                if let Err(failure) = writer.batch(link, batch, token).await? {
-                    return Ok(Err(failure));
-                }
-            }
-            Ok(None) => return Ok(Ok(())),
+            Ok(Some(batch)) => writer.take(batch),
+            Ok(None) => return Ok(Ok(Portion::Last)),
             Err(error) => return Ok(Err(error::of_stream(&error))),
         }
     }
@@ -115,12 +149,23 @@ async fn wait(
 #[derive(Debug)]
 pub struct RowWriter {
     parts: Vec<Part>,
+    form: RowForm,
     /// The columns that the client was told.
     output: Arc<TableSchema>,
     /// Where the client is once it has read all complete transactions so far.
     position: Arc<Position>,
     scratch: Scratch,
     token: Vec<u8>,
+    /// What is not written yet, or not all of it.
+    unwritten: Option<Unwritten>,
+}
+
+/// A batch, and the first row change of it that is not written yet.
+#[derive(Debug)]
+struct Unwritten {
+    batch: Batch,
+    event: usize,
+    change: usize,
 }
 
 /// A run of cells of a row.
@@ -136,7 +181,12 @@ enum Part {
 
 impl RowWriter {
     /// A writer for these items over these columns, for a stream that begins at `position`.
-    pub fn new(items: &[Item], output: Arc<TableSchema>, position: Arc<Position>) -> Self {
+    pub fn new(
+        items: &[Item],
+        form: RowForm,
+        output: Arc<TableSchema>,
+        position: Arc<Position>,
+    ) -> Self {
         let mut parts = Vec::new();
         for item in items {
             match (item, parts.last_mut()) {
@@ -146,16 +196,40 @@ impl RowWriter {
                 (Item::Metadata { which, .. }, _) => parts.push(Part::Metadata(*which)),
             }
         }
-        Self { parts, output, position, scratch: Scratch::default(), token: Vec::new() }
+        let scratch = Scratch::default();
+        Self { parts, form, output, position, scratch, token: Vec::new(), unwritten: None }
     }
 
-    /// Writes the rows of one batch, flushing as often as the buffer is full.
-    async fn batch(&mut self, link: &mut Link, batch: Batch, token: &Token) -> io::Result<Ending> {
-        for event in &batch.events {
+    /// Takes the stream's next batch; the one before is written.
+    fn take(&mut self, batch: Batch) {
+        self.unwritten = Some(Unwritten { batch, event: 0, change: 0 });
+    }
+
+    /// Writes rows of the batch taken, at most `rows_max`, flushing as often as the buffer is full.
+    /// Says how many.
+    async fn write(
+        &mut self,
+        link: &mut Link,
+        token: &Token,
+        rows_max: u64,
+    ) -> io::Result<Result<u64, Failure>> {
+        let Some(mut unwritten) = self.unwritten.take() else { return Ok(Ok(0)) };
+        let mut written = 0;
+        while let Some(event) = unwritten.batch.events.get(unwritten.event) {
             match event {
                 Event::Row(rows) => {
-                    if let Err(failure) = self.rows(link, &batch, rows, token).await? {
-                        return Ok(Err(failure));
+                    let (batch, first) = (&unwritten.batch, unwritten.change);
+                    let left = rows_max - written;
+                    let (rows, next) =
+                        match self.rows(link, (batch, rows), token, first, left).await? {
+                            Ok(done) => done,
+                            Err(failure) => return Ok(Err(failure)),
+                        };
+                    written += rows;
+                    if let Some(next) = next {
+                        unwritten.change = next;
+                        self.unwritten = Some(unwritten);
+                        return Ok(Ok(written));
                     }
                 }
                 Event::Vgtid(position) => self.position = Arc::clone(position),
@@ -170,37 +244,54 @@ impl RowWriter {
                 | Event::Heartbeat(_)
                 | Event::CopyCompleted(_) => {}
             }
+            (unwritten.event, unwritten.change) = (unwritten.event + 1, 0);
         }
-        Ok(Ok(()))
+        Ok(Ok(written))
     }
 
+    /// Writes the row changes from the `first` on: how many rows, and the change where it stopped
+    /// because of `rows_max`.
     async fn rows(
         &mut self,
         link: &mut Link,
-        batch: &Batch,
-        rows: &Rows,
+        (batch, rows): (&Batch, &Rows),
         token: &Token,
-    ) -> io::Result<Ending> {
+        first: usize,
+        rows_max: u64,
+    ) -> io::Result<Result<(u64, Option<usize>), Failure>> {
         let plan = batch.plan(rows);
         if !self.fits(plan.output()) {
             return Ok(Err(self.table_changed()));
         }
-        for (index, change) in rows.changes().enumerate() {
+        let mut written = 0;
+        for (index, change) in rows.changes().enumerate().skip(first) {
+            if written == rows_max {
+                return Ok(Ok((written, Some(index))));
+            }
             let shown = match plan.apply(change, &mut self.scratch) {
                 Ok(Applied::Same) => change,
                 Ok(Applied::Changed(changed)) => changed,
                 Ok(Applied::Without) => continue,
                 Err(error) => return Ok(Err(error::of_eval(&error))),
             };
+            let Some(row) = shown.shown() else { continue };
             let place = Place { batch, rows, index };
-            write_row(link, &self.parts, &mut self.token, shown, &place);
+            let (parts, position) = (&self.parts, &mut self.token);
+            let pushed = self.form.write(link, |out| {
+                push_op(out, shown.op());
+                push_parts(out, parts, position, row, &place);
+            });
+            if let Err(error) = pushed {
+                return Ok(Err(error::of_cell(&error)));
+            }
+            written += 1;
             if link.is_full()
                 && let Some(end) = flush(link, token).await?
             {
                 return Ok(Err(error::of_end(end)));
             }
         }
-        Ok(Ok(()))
+        Ok(Ok((written, None)))
     }
 
     /// Whether rows of this shape fit the columns that the client was told.
@@ -230,20 +321,6 @@ struct Place<'a> {
     batch: &'a Batch,
     rows: &'a Rows,
     index: usize,
-}
-
-fn write_row(
-    link: &mut Link,
-    parts: &[Part],
-    token: &mut Vec<u8>,
-    change: RowChange<'_>,
-    place: &Place<'_>,
-) {
-    let Some(row) = change.shown() else { return };
-    link.write(|out| {
-        push_op(out, change.op());
-        push_parts(out, parts, token, row, place);
-    });
 }
 
 fn push_parts(

@@ -22,6 +22,16 @@ impl<'a> Fields<'a> {
         Some(taken)
     }
 
+    /// All that is left.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether nothing is left.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One byte.
     pub fn byte(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
@@ -95,6 +105,17 @@ pub fn push_end(out: &mut Vec<u8>, client: CapabilityFlags, warnings: u16, statu
     } else {
         push_eof(out, warnings, status);
     }
+}
+
+/// Appends the payload of COM_STMT_PREPARE_OK: the statement's number, how many columns its rows will
+/// have, and how many parameters it takes.
+pub fn push_prepared(out: &mut Vec<u8>, id: u32, columns: u16, parameters: u16) {
+    out.push(0);
+    out.extend_from_slice(&id.to_le_bytes());
+    out.extend_from_slice(&columns.to_le_bytes());
+    out.extend_from_slice(&parameters.to_le_bytes());
+    // A filler, and no warnings.
+    out.extend_from_slice(&[0; 3]);
 }
 
 /// Appends an EOF packet's payload.

@@ -24,7 +24,7 @@ use super::{Store, ddl};
 use crate::event::ColumnType;
 use crate::source::{
     BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession, BackendStatus,
-    KillHandle, Variables, Warning,
+    KillHandle, ResultColumn, Variables, Warning,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
 
@@ -321,6 +321,19 @@ impl BackendSession for StoreSession {
             "HY000",
             "Table definition has changed, please retry transaction",
         ))
+    }
+
+    async fn describe(
+        &mut self,
+        sql: &str,
+        variables: &dyn Variables,
+    ) -> Result<Vec<ResultColumn>, BackendError> {
+        let (_, translated) = self.translate(sql, variables)?;
+        Ok(match translated {
+            Translated::Select(query) => query.columns,
+            Translated::Ready(ready) => ready.columns,
+            _ => Vec::new(),
+        })
     }
 
     fn status(&self) -> BackendStatus {

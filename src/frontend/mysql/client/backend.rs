@@ -10,7 +10,7 @@ use super::super::columns::ColumnDefinition;
 use super::super::error::{self, Failure};
 use super::super::link::Link;
 use super::super::registry::{Seat, Token};
-use super::super::resultset::{Encoding, Table};
+use super::super::resultset::{Encoding, RowForm, Table};
 use super::super::session::no_database;
 use super::super::show;
 use super::super::stream::Ending;
@@ -116,10 +116,22 @@ impl Client {
                 let schema = self.session.database().unwrap_or_default();
                 let columns: Vec<_> =
                     rows.columns().iter().map(|column| definition(column, schema)).collect();
+                if self.manner.cursor {
+                    let kept = keep(link, &mut rows, limit, token).await?;
+                    rows.stop(link, &self.seat).await?;
+                    return Ok(kept.map(|blocks| {
+                        self.note_warnings();
+                        self.open_rows(link, &columns, blocks);
+                    }));
+                }
                 self.encoding(more).columns(link, &columns);
                 self.seat.set_state("sending rows");
-                let patience = self.write_timeout();
-                let ending = send(link, &mut rows, limit, token, patience).await?;
+                let mut sender = Sender {
+                    form: RowForm::new(self.manner.binary, &columns),
+                    token,
+                    patience: self.write_timeout(),
+                };
+                let ending = sender.send(link, &mut rows, limit).await?;
                 rows.stop(link, &self.seat).await?;
                 if ending.is_ok() {
                     let warnings = self.note_warnings();
@@ -236,6 +248,29 @@ impl Client {
         })
     }
 
+    /// The columns that a statement of the backend's will have.
+    pub(super) async fn describe_backend(
+        &mut self,
+        link: &mut Link,
+        text: &str,
+        token: &Token,
+    ) -> io::Result<Result<Vec<ColumnDefinition>, Failure>> {
+        if let Err(failure) = self.may(Right::Execute, None) {
+            return Ok(Err(failure));
+        }
+        if let Err(failure) = self.open_backend(link, token).await? {
+            return Ok(Err(failure));
+        }
+        let backend = self.backend.as_mut().expect("opened a moment ago");
+        let described = match watched(link, token, backend.describe(text, &self.session)).await? {
+            Ok(described) => described.map_err(|error| error::of_backend(&error)),
+            Err(end) => Err(error::of_end(end)),
+        };
+        let schema = self.session.database().unwrap_or_default();
+        Ok(described
+            .map(|columns| columns.iter().map(|column| definition(column, schema)).collect()))
+    }
+
     /// Keeps what the backend's statement left to SHOW WARNINGS; says how many.
     fn note_warnings(&mut self) -> u16 {
         let left = self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default();
@@ -264,33 +299,74 @@ impl Client {
     }
 }
 
-/// Sends rows until there are no more, or until it is enough.
-async fn send(
+/// What it takes to send a backend's rows.
+struct Sender<'a> {
+    form: RowForm,
+    token: &'a Token,
+    patience: Duration,
+}
+
+impl Sender<'_> {
+    /// Sends rows until there are no more, or until it is enough.
+    async fn send(
+        &mut self,
+        link: &mut Link,
+        rows: &mut Running<Box<dyn BackendRows>>,
+        limit: Option<u64>,
+    ) -> io::Result<Ending> {
+        let mut left = limit.unwrap_or(u64::MAX);
+        while left > 0 {
+            let block = match watched(link, self.token, rows.next()).await? {
+                Ok(Ok(Some(block))) => block,
+                Ok(Ok(None)) => break,
+                Ok(Err(error)) => return Ok(Err(error::of_backend(&error))),
+                Err(end) => return Ok(Err(error::of_end(end))),
+            };
+            for row in block.rows().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+                let written = self.form.write(link, |out| out.extend_from_slice(row));
+                if let Err(error) = written {
+                    return Ok(Err(error::of_cell(&error)));
+                }
+                left -= 1;
+                if link.is_full()
+                    && let Some(end) = flush_unless_killed(link, self.token, self.patience).await?
+                {
+                    return Ok(Err(error::of_end(end)));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Reads all rows, or as many as are enough, for a cursor.
+async fn keep(
     link: &mut Link,
     rows: &mut Running<Box<dyn BackendRows>>,
     limit: Option<u64>,
     token: &Token,
-    patience: Duration,
-) -> io::Result<Ending> {
-    let mut left = limit.unwrap_or(u64::MAX);
+) -> io::Result<Result<Vec<RowBlock>, Failure>> {
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    let mut left = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     while left > 0 {
-        let block = match watched(link, token, rows.next()).await? {
+        let mut block = match watched(link, token, rows.next()).await? {
             Ok(Ok(Some(block))) => block,
             Ok(Ok(None)) => break,
             Ok(Err(error)) => return Ok(Err(error::of_backend(&error))),
             Err(end) => return Ok(Err(error::of_end(end))),
         };
-        for row in block.rows().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            link.write(|out| out.extend_from_slice(row));
-            left -= 1;
-            if link.is_full()
-                && let Some(end) = flush_unless_killed(link, token, patience).await?
-            {
-                return Ok(Err(error::of_end(end)));
-            }
+        block.truncate(left);
+        left -= block.len();
+        bytes += block.bytes();
+        if bytes > CURSOR_BYTES_MAX {
+            return Ok(Err(error::CURSOR_FULL.with(format!(
+                "The table 'cursor' is full: a cursor keeps at most {CURSOR_BYTES_MAX} bytes of \
+                 rows; run the statement without a cursor, or with a LIMIT"
+            ))));
         }
+        kept.push(block);
     }
-    Ok(Ok(()))
+    Ok(Ok(kept))
 }
 
 /// Only the token knows why a statement was interrupted.
@@ -313,3 +389,6 @@ fn definition(column: &ResultColumn, schema: &str) -> ColumnDefinition {
         }
     }
 }
+
+/// Bytes of rows that one cursor keeps until they are fetched.
+const CURSOR_BYTES_MAX: usize = 64 << 20;
