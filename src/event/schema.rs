@@ -172,6 +172,21 @@ pub struct Column {
     pub declared: Arc<str>,
 }
 
+impl Column {
+    /// A column that may hold NULL and says no more than how its cells read.
+    pub fn plain(name: &str, column_type: ColumnType, collation: CollationId) -> Self {
+        Self {
+            name: name.into(),
+            column_type,
+            collation,
+            nullable: true,
+            auto_increment: false,
+            has_default: true,
+            declared: "".into(),
+        }
+    }
+}
+
 /// One version of a table: its columns and the key that orders a copy.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct TableSchema {

@@ -88,14 +88,8 @@ mod tests {
     use crate::event::{CollationId, Presence, TableName};
 
     fn schema(types: &[(ColumnType, CollationId)]) -> TableSchema {
-        let columns = types.iter().enumerate().map(|(at, (column_type, collation))| Column {
-            name: format!("c{at}").into(),
-            column_type: column_type.clone(),
-            collation: *collation,
-            nullable: true,
-            auto_increment: false,
-            has_default: false,
-            declared: "".into(),
+        let columns = types.iter().enumerate().map(|(at, (column_type, collation))| {
+            Column::plain(&format!("c{at}"), column_type.clone(), *collation)
         });
         let columns: Vec<_> = columns.collect();
         let key = (0..columns.len()).collect();

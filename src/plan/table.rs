@@ -269,23 +269,14 @@ mod tests {
     use crate::sql::filter::{Item, Select};
 
     fn schema() -> Arc<TableSchema> {
-        let column = |name: &str, column_type, collation| Column {
-            name: name.into(),
-            column_type,
-            collation,
-            nullable: true,
-            auto_increment: false,
-            has_default: true,
-            declared: "".into(),
-        };
         let int = ColumnType::Int { bytes: 8, unsigned: false };
         let text = ColumnType::VarChar { length: 20 };
         Arc::new(TableSchema {
             name: TableName::new("ks", "t"),
             columns: vec![
-                column("id", int, CollationId::BINARY),
-                column("val", text.clone(), CollationId::UTF8MB4_0900_AI_CI),
-                column("old_text", text, CollationId::LATIN1_SWEDISH_CI),
+                Column::plain("id", int, CollationId::BINARY),
+                Column::plain("val", text.clone(), CollationId::UTF8MB4_0900_AI_CI),
+                Column::plain("old_text", text, CollationId::LATIN1_SWEDISH_CI),
             ],
             key: vec![0],
             key_is_primary: true,

@@ -190,15 +190,8 @@ fn table(left: usize, cells: Vec<Vec<u8>>) -> BackendReply {
 }
 
 fn reply(left: usize, cells: Vec<Vec<u8>>, hangs: Option<Arc<AtomicBool>>) -> BackendReply {
-    let column = Column {
-        name: "cell".into(),
-        column_type: ColumnType::Text { length_bytes: 4 },
-        collation: CollationId::UTF8MB4_BIN,
-        nullable: true,
-        auto_increment: false,
-        has_default: true,
-        declared: "longtext".into(),
-    };
+    let text = ColumnType::Text { length_bytes: 4 };
+    let column = Column::plain("cell", text, CollationId::UTF8MB4_BIN);
     let column = ResultColumn { name: "cell".to_owned(), column, table: None };
     let columns = vec![column; cells.len()];
     BackendReply::Rows(Box::new(Rows { columns, left, cells, hangs }))

@@ -99,13 +99,9 @@ pub fn columns(mysql: bool) -> Vec<Declared> {
 
 pub fn schema(columns: &[Declared]) -> Arc<TableSchema> {
     let columns = columns.iter().map(|column| Column {
-        name: column.name.into(),
-        column_type: column.column_type.clone(),
-        collation: column.collation,
         nullable: column.name != "id",
-        auto_increment: false,
-        has_default: true,
         declared: column.sql.into(),
+        ..Column::plain(column.name, column.column_type.clone(), column.collation)
     });
     Arc::new(TableSchema {
         name: TableName::new("test", "p"),

@@ -26,18 +26,12 @@ pub(super) struct Fixture {
 }
 
 fn schema(extra: &[&str]) -> Arc<TableSchema> {
-    let column = |name: &str, column_type, collation| Column {
-        name: name.into(),
-        column_type,
-        collation,
-        nullable: true,
-        auto_increment: false,
-        has_default: true,
-        declared: "".into(),
+    let text = |name| {
+        let text = ColumnType::VarChar { length: 64 };
+        Column::plain(name, text, CollationId::UTF8MB4_0900_AI_CI)
     };
-    let text =
-        |name| column(name, ColumnType::VarChar { length: 64 }, CollationId::UTF8MB4_0900_AI_CI);
-    let id = column("id", ColumnType::Int { bytes: 4, unsigned: false }, CollationId::BINARY);
+    let int = ColumnType::Int { bytes: 4, unsigned: false };
+    let id = Column::plain("id", int, CollationId::BINARY);
     let mut columns = vec![id, text("sku")];
     columns.extend(extra.iter().map(|name| text(name)));
     let name = TableName::new("commerce", "corder");

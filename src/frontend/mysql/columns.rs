@@ -223,23 +223,11 @@ const ANY_DECIMALS: u8 = 31;
 mod tests {
     use super::*;
 
-    fn column(column_type: ColumnType, collation: CollationId) -> Column {
-        Column {
-            name: "c".into(),
-            column_type,
-            collation,
-            nullable: true,
-            auto_increment: false,
-            has_default: true,
-            declared: "".into(),
-        }
-    }
-
     #[test]
     fn lengths_are_the_widest_cell() {
         let check = |column_type, collation, length| {
-            let definition =
-                ColumnDefinition::of(&column(column_type, collation), "ks", ("t", "t"), "c");
+            let column = Column::plain("c", column_type, collation);
+            let definition = ColumnDefinition::of(&column, "ks", ("t", "t"), "c");
             assert_eq!(definition.length, length, "{definition:?}");
         };
         let (binary, text) = (CollationId::BINARY, CollationId::UTF8MB4_BIN);

@@ -94,15 +94,7 @@ mod tests {
     use crate::sql::filter::Select;
 
     fn schema() -> Arc<TableSchema> {
-        let column = |name: &str, column_type, collation| Column {
-            name: name.into(),
-            column_type,
-            collation,
-            nullable: true,
-            auto_increment: false,
-            has_default: true,
-            declared: "".into(),
-        };
+        let column = Column::plain;
         let (none, ci) = (CollationId::BINARY, CollationId::UTF8MB4_0900_AI_CI);
         let members = Arc::from(["b".into(), "a".into()]);
         let columns = vec![

@@ -330,20 +330,8 @@ const NEGATIVE: u8 = b'n';
 mod tests {
     use super::*;
 
-    fn column(column_type: ColumnType, collation: CollationId) -> Column {
-        Column {
-            name: "c".into(),
-            column_type,
-            collation,
-            nullable: true,
-            auto_increment: false,
-            has_default: true,
-            declared: "".into(),
-        }
-    }
-
     fn check(column_type: ColumnType, values: &[&str]) {
-        let column = column(column_type, CollationId::UTF8MB4_0900_AI_CI);
+        let column = Column::plain("c", column_type, CollationId::UTF8MB4_0900_AI_CI);
         for value in values {
             let stored = stored(&column, Some(value.as_bytes()));
             let mut out = Vec::new();
@@ -418,7 +406,8 @@ mod tests {
 
     #[test]
     fn texts_are_in_the_columns_own_charset() {
-        let column = column(ColumnType::VarChar { length: 9 }, CollationId::LATIN1_SWEDISH_CI);
+        let text = ColumnType::VarChar { length: 9 };
+        let column = Column::plain("c", text, CollationId::LATIN1_SWEDISH_CI);
         let mut out = Vec::new();
         cell(&column, ValueRef::Text("ü€".as_bytes()), &mut out);
         assert_eq!(out, [2, 0xfc, 0x80]);

@@ -9,15 +9,8 @@ use crate::source::Scan;
 use crate::sql::sqlite::{self, ColumnDefinition, Fault, Index, IndexPart, Translated};
 
 fn column(name: &str, column_type: ColumnType) -> ColumnDefinition {
-    let column = Column {
-        name: name.into(),
-        column_type,
-        collation: CollationId::BINARY,
-        nullable: true,
-        auto_increment: false,
-        has_default: true,
-        declared: "bigint".into(),
-    };
+    let declared = "bigint".into();
+    let column = Column { declared, ..Column::plain(name, column_type, CollationId::BINARY) };
     ColumnDefinition {
         column,
         default: sqlite::Default::Null,

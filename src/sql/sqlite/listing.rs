@@ -322,17 +322,9 @@ fn ready(titles: &[&str], rows: Vec<Vec<Option<String>>>) -> Ready {
     let columns = titles.iter().enumerate().map(|(index, title)| {
         let lengths = rows.iter().filter_map(|row| row.get(index)?.as_ref());
         let longest = lengths.map(|cell| cell.chars().count()).max().unwrap_or(0);
-        let column = Column {
-            name: (*title).into(),
-            column_type: ColumnType::VarChar {
-                length: u32::try_from(longest).unwrap_or(u32::MAX).max(TITLE_CHARACTERS),
-            },
-            collation: CollationId::UTF8MB4_0900_AI_CI,
-            nullable: true,
-            auto_increment: false,
-            has_default: true,
-            declared: "varchar".into(),
-        };
+        let length = u32::try_from(longest).unwrap_or(u32::MAX).max(TITLE_CHARACTERS);
+        let text = ColumnType::VarChar { length };
+        let column = Column::plain(title, text, CollationId::UTF8MB4_0900_AI_CI);
         ResultColumn { name: (*title).to_owned(), column, table: None }
     });
     Ready { columns: columns.collect(), rows }

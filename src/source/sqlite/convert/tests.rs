@@ -1,18 +1,6 @@
 use super::*;
 use crate::source::sqlite::functions::SessionState;
 
-fn column(column_type: ColumnType, collation: CollationId) -> Column {
-    Column {
-        name: "c".into(),
-        column_type,
-        collation,
-        nullable: true,
-        auto_increment: false,
-        has_default: true,
-        declared: "".into(),
-    }
-}
-
 /// Stores a text, or what its prefix says it is, and shows the cell or the error's code.
 fn stored_as(column_type: &ColumnType, value: &str, strict: bool) -> String {
     let text = matches!(
@@ -24,7 +12,7 @@ fn stored_as(column_type: &ColumnType, value: &str, strict: bool) -> String {
             | ColumnType::Text { .. }
     );
     let collation = if text { CollationId::UTF8MB4_0900_AI_CI } else { CollationId::BINARY };
-    let column = column(column_type.clone(), collation);
+    let column = Column::plain("c", column_type.clone(), collation);
     let session = SessionState::default();
     let storing = Storing { row: 1, strict, session: &session };
     let bigint = ColumnType::Int { bytes: 8, unsigned: false };
