@@ -8,8 +8,20 @@ use rusqlite::types::Value as Stored;
 use super::Run;
 use crate::sql::sqlite::{Fault, ForeignKey, IndexPart, OnDelete, Table, quote};
 
-/// A table that refers to another one, and by which key.
-type Child = (Arc<Table>, ForeignKey);
+/// A table that refers to another one, by which key, and to which values of it.
+struct Child<'r> {
+    table: Arc<Table>,
+    key: ForeignKey,
+    /// What the key says is to be done.
+    action: OnDelete,
+    values: Vec<&'r Stored>,
+}
+
+impl Child<'_> {
+    fn forbids(&self) -> bool {
+        matches!(self.action, OnDelete::NoAction | OnDelete::Restrict)
+    }
+}
 
 impl Run<'_> {
     /// The parent rows of a row exist. With `old`, only keys that changed are looked at.
@@ -53,7 +65,7 @@ impl Run<'_> {
 
     /// Whether any table refers to this one.
     pub(super) fn is_parent(&self, table: &Table) -> bool {
-        !self.children(table).is_empty()
+        !self.references(table).is_empty()
     }
 
     /// No child forbids that the row goes, or gets the values `new`.
@@ -63,18 +75,17 @@ impl Run<'_> {
         old: &[Stored],
         new: Option<&[Stored]>,
     ) -> Result<(), Fault> {
-        for (child, key) in self.children(table) {
-            let Some(values) = self.referenced(table, &key, old, new)? else { continue };
-            let action = if new.is_some() { key.on_update } else { key.on_delete };
-            let forbids = matches!(action, OnDelete::NoAction | OnDelete::Restrict);
-            let rows =
-                if forbids { self.matching(&child, &key.columns, &values)? } else { Vec::new() };
-            let own = *child.name.table == *table.name.table;
+        for child in self.children(table, old, new)?.iter().filter(|child| child.forbids()) {
+            let rows = self.matching(&child.table, &child.key.columns, &child.values)?;
+            let own = *child.table.name.table == *table.name.table;
             // The row itself is no obstacle to its own end.
-            let others =
-                if own && new.is_none() { self.others(&child, &rows, old)? } else { rows.len() };
+            let others = if own && new.is_none() {
+                self.others(&child.table, &rows, old)?
+            } else {
+                rows.len()
+            };
             if others > 0 {
-                return Err(Fault::ParentRow(describe(&child, &key)));
+                return Err(Fault::ParentRow(describe(&child.table, &child.key)));
             }
         }
         Ok(())
@@ -95,15 +106,9 @@ impl Run<'_> {
         old: &[Stored],
         new: Option<&[Stored]>,
     ) -> Result<(), Fault> {
-        for (child, key) in self.children(table) {
-            let Some(values) = self.referenced(table, &key, old, new)? else { continue };
-            let action = if new.is_some() { key.on_update } else { key.on_delete };
-            if matches!(action, OnDelete::NoAction | OnDelete::Restrict) {
-                continue;
-            }
-            let rows = self.matching(&child, &key.columns, &values)?;
-            for rowid in rows {
-                let followed = self.follow(table, &child, &key, action, rowid, new);
+        for child in self.children(table, old, new)?.iter().filter(|child| !child.forbids()) {
+            for rowid in self.matching(&child.table, &child.key.columns, &child.values)? {
+                let followed = self.follow(table, child, rowid, new);
                 // The parent has changed already: IGNORE must not keep half of it.
                 self.ignore &= followed.is_ok();
                 followed?;
@@ -115,13 +120,13 @@ impl Run<'_> {
     fn follow(
         &mut self,
         table: &Table,
-        child: &Table,
-        key: &ForeignKey,
-        action: OnDelete,
+        child: &Child<'_>,
         rowid: i64,
         new: Option<&[Stored]>,
     ) -> Result<(), Fault> {
         self.check_killed()?;
+        let Child { table: child, key, action, .. } = child;
+        let action = *action;
         let (true, None) = (action == OnDelete::Cascade, new) else {
             let Some(before) = self.read(child, rowid)? else { return Ok(()) };
             let mut after = before.clone();
@@ -141,7 +146,24 @@ impl Run<'_> {
         self.delete_row(child, rowid).map(drop)
     }
 
-    fn children(&self, table: &Table) -> Vec<Child> {
+    /// Which tables' keys refer to the old values of a row that go or change, in order.
+    fn children<'r>(
+        &self,
+        table: &Table,
+        old: &'r [Stored],
+        new: Option<&[Stored]>,
+    ) -> Result<Vec<Child<'r>>, Fault> {
+        let mut children = Vec::new();
+        for (child, key) in self.references(table) {
+            if let Some(values) = self.referenced(table, &key, old, new)? {
+                let action = if new.is_some() { key.on_update } else { key.on_delete };
+                children.push(Child { table: child, key, action, values });
+            }
+        }
+        Ok(children)
+    }
+
+    fn references(&self, table: &Table) -> Vec<(Arc<Table>, ForeignKey)> {
         if !self.session.foreign_key_checks() {
             return Vec::new();
         }
