@@ -3,10 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use regex::Regex;
-
 use crate::event::{Ddl, TableName, TableSchema};
-use crate::plan::{Filter, PlanError, Rule, RuleError, TablePlan, is_internal};
+use crate::plan::{Filter, Matcher, PlanError, Rule, RuleError, TablePlan, is_internal};
 use crate::source::Scope;
 
 /// The rules of one stream.
@@ -16,26 +14,11 @@ pub(super) struct Rules {
     copy_only: BTreeSet<String>,
 }
 
-#[derive(Debug)]
-enum Matcher {
-    Exact,
-    Regex(Regex),
-}
-
 impl Rules {
     /// Compiles the rules' expressions once, for as long as the stream lives.
     pub fn new(filter: &Filter, tables_to_copy: &[String]) -> Result<Self, RuleError> {
         filter.check()?;
-        let rules = filter.rules.iter().map(|rule| {
-            let matcher = match rule.match_.strip_prefix('/') {
-                None => Matcher::Exact,
-                Some(_) => {
-                    let regex = Regex::new(rule.match_.trim_matches('/'));
-                    Matcher::Regex(regex.map_err(|error| RuleError::Regex(error.to_string()))?)
-                }
-            };
-            Ok((matcher, rule.clone()))
-        });
+        let rules = filter.rules.iter().map(|rule| Ok((rule.matcher()?, rule.clone())));
         Ok(Self {
             rules: rules.collect::<Result<_, _>>()?,
             copy_only: tables_to_copy.iter().cloned().collect(),
@@ -47,11 +30,7 @@ impl Rules {
         if is_internal(table) {
             return None;
         }
-        let fits = |(matcher, rule): &&(Matcher, Rule)| match matcher {
-            Matcher::Exact => rule.match_ == table,
-            Matcher::Regex(regex) => regex.is_match(table),
-        };
-        self.rules.iter().find(fits).map(|(_, rule)| rule)
+        self.rules.iter().find(|(matcher, _)| matcher.fits(table)).map(|(_, rule)| rule)
     }
 
     /// Whether a table takes part in a copy.
@@ -61,7 +40,7 @@ impl Rules {
 
     /// The tables that are named and not only matched.
     pub fn named(&self) -> impl Iterator<Item = &str> {
-        let exact = |(matcher, _): &&(Matcher, Rule)| matches!(matcher, Matcher::Exact);
+        let exact = |(matcher, _): &&(Matcher, Rule)| matches!(matcher, Matcher::Exact(_));
         self.rules.iter().filter(exact).map(|(_, rule)| &*rule.match_)
     }
 

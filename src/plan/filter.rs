@@ -31,6 +31,25 @@ pub enum RuleFilter {
     Select(Select),
 }
 
+/// A rule's match, compiled.
+#[derive(Debug, Clone)]
+pub enum Matcher {
+    /// One table.
+    Exact(String),
+    /// Every table in whose name it finds something.
+    Regex(regex::Regex),
+}
+
+impl Matcher {
+    /// Whether it is about a table, by its name without keyspace.
+    pub fn fits(&self, table: &str) -> bool {
+        match self {
+            Self::Exact(name) => name == table,
+            Self::Regex(regex) => regex.is_match(table),
+        }
+    }
+}
+
 /// Why a text is no rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
@@ -100,10 +119,15 @@ impl Rule {
 
     /// Whether this rule is about a table, by its name without keyspace.
     pub fn fits(&self, table: &str) -> Result<bool, RuleError> {
-        match self.pattern() {
-            Some(pattern) => Ok(regex(pattern)?.is_match(table)),
-            None => Ok(self.match_ == table),
-        }
+        Ok(self.matcher()?.fits(table))
+    }
+
+    /// The match made ready for many tables.
+    pub fn matcher(&self) -> Result<Matcher, RuleError> {
+        Ok(match self.pattern() {
+            Some(pattern) => Matcher::Regex(regex(pattern)?),
+            None => Matcher::Exact(self.match_.clone()),
+        })
     }
 
     fn check(&self) -> Result<(), RuleError> {

@@ -12,7 +12,7 @@ pub mod table;
 
 use crate::event::Position;
 
-pub use filter::{Filter, Rule, RuleError, RuleFilter};
+pub use filter::{Filter, Matcher, Rule, RuleError, RuleFilter};
 pub use internal::is_internal;
 pub use key::{compare_cells, compare_keys};
 pub use table::{Applied, EvalError, PlanError, Scratch, TablePlan};
