@@ -285,15 +285,15 @@ const NULL: &str = "NULL";
 const BASE: MySqlDialect = MySqlDialect {};
 
 // MySQL's grammar, loosest first. In it, LIKE and its like bind tighter than comparisons.
-const OR: u8 = 5;
+pub(super) const OR: u8 = 5;
 const XOR: u8 = 7;
-const AND: u8 = 10;
+pub(super) const AND: u8 = 10;
 const NOT: u8 = 15;
 const COMPARISON: u8 = 20;
 const PREDICATE: u8 = 21;
 const BIT_OR: u8 = 22;
 const BIT_AND: u8 = 23;
-const SHIFT: u8 = 24;
+pub(super) const SHIFT: u8 = 24;
 const SUM: u8 = 30;
 const PRODUCT: u8 = 40;
 const BIT_XOR: u8 = 42;

@@ -11,7 +11,7 @@ use super::cursor::Cursor;
 use super::dialect::MySql;
 use super::expr::Expr;
 use super::lexer::Source;
-use super::name::Identifier;
+use super::name::{Alias, Identifier, write_items};
 use super::{SqlError, lexer};
 
 /// `select <items> from <table> [where <condition>]`.
@@ -188,12 +188,7 @@ fn item(cursor: &mut Cursor<'_>) -> Result<Item, FilterError> {
 impl fmt::Display for Select {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("select ")?;
-        for (index, item) in self.items.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            item.fmt(f)?;
-        }
+        write_items(f, &self.items)?;
         write!(f, " from {}", Identifier(&self.table))?;
         match &self.condition {
             Some(condition) => write!(f, " where {condition}"),
@@ -204,31 +199,15 @@ impl fmt::Display for Select {
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let alias = match self {
-            Self::All => {
-                f.write_str("*")?;
-                &None
-            }
-            Self::Column { name, alias } => {
-                Identifier(name).fmt(f)?;
-                alias
-            }
-            Self::KeyspaceId { alias } => {
-                f.write_str("keyspace_id()")?;
-                alias
-            }
-            Self::One { alias } => {
-                f.write_str("1")?;
-                alias
-            }
+        let named = |alias| Alias("as", alias);
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Column { name, alias } => write!(f, "{}{}", Identifier(name), named(alias)),
+            Self::KeyspaceId { alias } => write!(f, "keyspace_id(){}", named(alias)),
+            Self::One { alias } => write!(f, "1{}", named(alias)),
             Self::Utf8mb4 { column, alias } => {
-                write!(f, "convert({} using utf8mb4)", Identifier(column))?;
-                alias
+                write!(f, "convert({} using utf8mb4){}", Identifier(column), named(alias))
             }
-        };
-        match alias {
-            Some(alias) => write!(f, " as {}", Identifier(alias)),
-            None => Ok(()),
         }
     }
 }

@@ -17,6 +17,29 @@ impl fmt::Display for Identifier<'_> {
     }
 }
 
+/// Writes items between commas.
+pub(super) fn write_items<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            f.write_str(", ")?;
+        }
+        item.fmt(f)?;
+    }
+    Ok(())
+}
+
+/// A select item's other name, behind AS in the statement's own spelling; nothing if there is none.
+pub(super) struct Alias<'a>(pub &'static str, pub &'a Option<String>);
+
+impl fmt::Display for Alias<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(alias) => write!(f, " {} {}", self.0, Identifier(alias)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A text in single quotes.
 pub(super) struct Text<'a>(pub &'a str);
 

@@ -10,7 +10,7 @@ use super::convert::{Converter, Place};
 use super::cursor::Cursor;
 use super::expr::Expr;
 use super::filter;
-use super::name::{Identifier, Text};
+use super::name::{Alias, Identifier, Text, write_items};
 
 /// `VSTREAM <items> FROM <table> [WHERE ...] [LIMIT n]`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -239,12 +239,7 @@ fn limit(cursor: &mut Cursor<'_>) -> Result<u64, SqlError> {
 impl fmt::Display for Vstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VSTREAM ")?;
-        for (index, item) in self.items.iter().enumerate() {
-            if index > 0 {
-                f.write_str(", ")?;
-            }
-            item.fmt(f)?;
-        }
+        write_items(f, &self.items)?;
         write!(f, " FROM {}", self.table)?;
         let start = match &self.start {
             Start::Copy => None,
@@ -271,23 +266,14 @@ impl fmt::Display for Vstream {
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let alias = match self {
-            Self::All => {
-                f.write_str("*")?;
-                &None
-            }
+        match self {
+            Self::All => f.write_str("*"),
             Self::Column { name, alias } => {
-                Identifier(name).fmt(f)?;
-                alias
+                write!(f, "{}{}", Identifier(name), Alias("AS", alias))
             }
             Self::Metadata { which, alias } => {
-                f.write_str(which.name())?;
-                alias
+                write!(f, "{}{}", which.name(), Alias("AS", alias))
             }
-        };
-        match alias {
-            Some(alias) => write!(f, " AS {}", Identifier(alias)),
-            None => Ok(()),
         }
     }
 }

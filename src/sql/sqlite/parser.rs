@@ -9,6 +9,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::Fault;
+use crate::sql::dialect::{AND, MySql, OR, SHIFT};
 
 /// Deeper expressions and queries are refused.
 const DEPTH_MAX: usize = 60;
@@ -110,25 +111,15 @@ impl Dialect for Mysql {
             Precedence::Period => 100,
             Precedence::DoubleColon => 65,
             Precedence::PgOther | Precedence::Colon | Precedence::AtTz => 60,
-            Precedence::Caret => 45,
-            Precedence::MulDivModOp => 40,
-            Precedence::PlusMinus => 30,
-            Precedence::Ampersand => 24,
-            Precedence::Pipe => 23,
-            Precedence::Between | Precedence::Like => 22,
-            Precedence::Eq | Precedence::Is => 20,
-            Precedence::UnaryNot => 15,
-            Precedence::And => 10,
-            Precedence::Xor => 7,
-            Precedence::Or => 5,
+            operator => MySql.prec_value(operator),
         }
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
         match &parser.peek_token_ref().token {
-            Token::StringConcat => Some(Ok(5)),
-            Token::Overlap => Some(Ok(10)),
-            Token::ShiftLeft | Token::ShiftRight => Some(Ok(25)),
+            Token::StringConcat => Some(Ok(OR)),
+            Token::Overlap => Some(Ok(AND)),
+            Token::ShiftLeft | Token::ShiftRight => Some(Ok(SHIFT)),
             _ => None,
         }
     }
