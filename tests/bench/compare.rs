@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use super::figures::{Spread, cpu};
+use super::real;
+use super::servers::{TABLE, Vstreamd, fill};
 use super::wire::Client;
 
 /// One side: a server's process, a connection, and the statement that sends the rows.
@@ -15,6 +17,26 @@ pub struct Side<'a> {
     pub repeats: u32,
     /// Bytes per row on the wire, as found.
     pub bytes: u64,
+}
+
+impl Side<'static> {
+    /// What a vstreamd sends for a statement.
+    pub fn vstreamd(server: &Vstreamd, statement: String, repeats: u32) -> Self {
+        let (name, pid, client) = ("vstreamd", server.pid, server.client());
+        Self { name, pid, client, statement, repeats, bytes: 0 }
+    }
+
+    /// A SELECT of as many rows from a MariaDB, in a database of their own.
+    pub fn mariadb(database: &str, rows: u64, repeats: u32) -> Self {
+        let server = real::mariadb();
+        let mut client = Client::connect(&server.address());
+        client.run(&format!("CREATE DATABASE {database}"));
+        client.run(&format!("USE {database}"));
+        client.run(TABLE);
+        fill(&mut client, 1, rows, 1000);
+        let statement = "SELECT * FROM bench".to_owned();
+        Self { name: "mariadbd", pid: server.pid, client, statement, repeats, bytes: 0 }
+    }
 }
 
 /// What the runs of a side came to.

@@ -48,28 +48,8 @@ fn main() {
 fn encoder() {
     let server = Vstreamd::start("log_bytes_max = 268435456");
     let logged = LoggedRows::new(|| server.client(), &[(ENCODER_ROWS, 1000)]);
-    let maria = real::mariadb();
-    let mut client = Client::connect(&maria.address());
-    client.run("CREATE DATABASE encoder");
-    client.run("USE encoder");
-    client.run(TABLE);
-    fill(&mut client, 1, ENCODER_ROWS, 1000);
-    let ours = Side {
-        name: "vstreamd",
-        pid: server.pid,
-        client: server.client(),
-        statement: logged.statement(ENCODER_ROWS),
-        repeats: 10,
-        bytes: 0,
-    };
-    let theirs = Side {
-        name: "mariadbd",
-        pid: maria.pid,
-        client,
-        statement: "SELECT * FROM bench".to_owned(),
-        repeats: 5,
-        bytes: 0,
-    };
+    let theirs = Side::mariadb("encoder", ENCODER_ROWS, 5);
+    let ours = Side::vstreamd(&server, logged.statement(ENCODER_ROWS), 10);
     let (ours, theirs) = compare(ours, theirs, ENCODER_ROWS);
     let cpu = theirs.cpu.median / ours.cpu.median;
     aim("mariadbd's CPU over ours", cpu, "times", cpu >= 4.0, "at least 4");
@@ -82,28 +62,9 @@ fn copy() {
     let mut writer = server.client();
     writer.run(TABLE);
     fill(&mut writer, 1, COPY_ROWS, 1000);
-    let maria = real::mariadb();
-    let mut client = Client::connect(&maria.address());
-    client.run("CREATE DATABASE copied");
-    client.run("USE copied");
-    client.run(TABLE);
-    fill(&mut client, 1, COPY_ROWS, 1000);
-    let ours = Side {
-        name: "vstreamd",
-        pid: server.pid,
-        client: server.client(),
-        statement: format!("VSTREAM * FROM bench WHERE pos > '' LIMIT {COPY_ROWS}"),
-        repeats: 1,
-        bytes: 0,
-    };
-    let theirs = Side {
-        name: "mariadbd",
-        pid: maria.pid,
-        client,
-        statement: "SELECT * FROM bench".to_owned(),
-        repeats: 1,
-        bytes: 0,
-    };
+    let theirs = Side::mariadb("copied", COPY_ROWS, 1);
+    let statement = format!("VSTREAM * FROM bench WHERE pos > '' LIMIT {COPY_ROWS}");
+    let ours = Side::vstreamd(&server, statement, 1);
     let (ours, theirs) = compare(ours, theirs, COPY_ROWS);
     let speed = theirs.wall.median / ours.wall.median;
     aim("our rows per second over mariadbd's", speed, "times", speed >= 0.8, "at least 0.8");

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row, Value};
+use mysql_async::{Conn, Row};
 use vstreamd::telemetry;
 
 use crate::harness::rounds;
 use crate::harness::vstreamd::Vstreamd;
+
+use super::text_cells;
 
 /// The table as rebuilt from the stream: key to the other cells.
 type Table = BTreeMap<i64, Vec<Option<String>>>;
@@ -141,15 +143,7 @@ async fn select(conn: &mut Conn) -> Table {
 }
 
 fn split(row: Row) -> (String, i64, Vec<Option<String>>, String) {
-    let mut cells: Vec<_> = row
-        .unwrap()
-        .into_iter()
-        .map(|value| match value {
-            Value::NULL => None,
-            Value::Bytes(bytes) => Some(String::from_utf8(bytes).expect("cells are text")),
-            other => panic!("{other:?} is no text cell"),
-        })
-        .collect();
+    let mut cells = text_cells(row);
     let position = cells.pop().flatten().expect("a position");
     let op = cells.remove(0).expect("an op");
     let key = cells.remove(0).expect("a key").parse().expect("a number");

@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use mysql_async::Row;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Row, Value};
 use vstreamd::telemetry;
 
 use crate::harness::vstreamd::Vstreamd;
+
+use super::text_cells;
 
 /// One line of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -139,15 +141,7 @@ async fn read(server: &Vstreamd, position: &str, to_mark: bool) -> Vec<Line> {
 }
 
 fn line(row: Row) -> Line {
-    let mut cells: Vec<_> = row
-        .unwrap()
-        .into_iter()
-        .map(|value| match value {
-            Value::NULL => None,
-            Value::Bytes(bytes) => Some(String::from_utf8(bytes).expect("cells are text")),
-            other => panic!("{other:?} is no text cell"),
-        })
-        .collect();
+    let mut cells = text_cells(row);
     let position = cells.pop().flatten().expect("a position");
     let op = cells.remove(0).expect("an op");
     let timestamp = cells.remove(0);

@@ -151,7 +151,11 @@ fn array(call: &Call<'_, '_>) -> Result<Stored, Fault> {
     text(Json::Array((0..call.len()).map(|at| given(call, at)).collect()).to_string())
 }
 
-fn put(call: &Call<'_, '_>, existing: bool, missing: bool) -> Result<Stored, Fault> {
+/// Changes a document at each path that is given, one after the other, with the value behind it.
+fn change(
+    call: &Call<'_, '_>,
+    mut change: impl FnMut(&mut Json, &[Step], Json) -> Result<(), Fault>,
+) -> Result<Stored, Fault> {
     if call.is_null(0) {
         return NULL;
     }
@@ -160,34 +164,34 @@ fn put(call: &Call<'_, '_>, existing: bool, missing: bool) -> Result<Stored, Fau
         if call.is_null(at) {
             return NULL;
         }
-        let steps = path(call, at)?;
-        if is_wild(&steps) {
-            return Err(Fault::InvalidJsonPath(1));
-        }
-        json.put(&steps, &given(call, at + 1), existing, missing);
+        change(&mut json, &path(call, at)?, given(call, at + 1))?;
     }
     text(json.to_string())
 }
 
-fn array_append(call: &Call<'_, '_>) -> Result<Stored, Fault> {
-    if call.is_null(0) {
-        return NULL;
-    }
-    let mut json = json::read(&call.text(0));
-    for at in (1..call.len()).step_by(2) {
-        if call.is_null(at) {
-            return NULL;
+fn put(call: &Call<'_, '_>, existing: bool, missing: bool) -> Result<Stored, Fault> {
+    change(call, |json, steps, value| {
+        if is_wild(steps) {
+            return Err(Fault::InvalidJsonPath(1));
         }
-        let steps = path(call, at)?;
-        let Some(found) = json.find(&steps).first().map(|found| (*found).clone()) else { continue };
+        json.put(steps, &value, existing, missing);
+        Ok(())
+    })
+}
+
+fn array_append(call: &Call<'_, '_>) -> Result<Stored, Fault> {
+    change(call, |json, steps, value| {
+        let Some(found) = json.find(steps).first().map(|found| (*found).clone()) else {
+            return Ok(());
+        };
         let mut items = match found {
             Json::Array(items) => items,
             one => vec![one],
         };
-        items.push(given(call, at + 1));
-        json.put(&steps, &Json::Array(items), true, false);
-    }
-    text(json.to_string())
+        items.push(value);
+        json.put(steps, &Json::Array(items), true, false);
+        Ok(())
+    })
 }
 
 fn remove(call: &Call<'_, '_>) -> Result<Stored, Fault> {
