@@ -19,6 +19,7 @@ mod retry;
 mod rules;
 mod shard;
 mod skew;
+mod snapshot;
 mod subscribe;
 mod tail;
 mod transaction;

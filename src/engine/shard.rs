@@ -7,26 +7,25 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::event::{
-    Event, GtidSet, Partial, Position, ShardName, ShardPosition, Start, TableName, TableSchema,
-    Timestamp,
+    Event, GtidSet, Partial, Position, ShardName, ShardPosition, Start, TableName, Timestamp,
 };
 use crate::plan::{Flags, PlanError};
-use crate::source::{Scan, Scope, Snapshot, Source, SourceError};
+use crate::source::{Scope, Source, SourceError};
 
 use super::SubscribeError;
 use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
-use super::copy::{CopyProgress, last_pk};
+use super::copy::CopyProgress;
 use super::feed::Feed;
 use super::intake::IntakeError;
 use super::log::{End, Part};
 use super::merge::StreamError;
 use super::retry::Retry;
 use super::rules::{Rules, Tables};
+use super::snapshot::View;
 use super::tail::Tail;
 use super::transaction::Transaction;
 
@@ -44,12 +43,12 @@ pub(super) struct ShardStream {
     tails: Vec<Arc<Tail>>,
     tablet: usize,
     scope: Arc<Scope>,
-    config: Arc<EngineConfig>,
+    pub(super) config: Arc<EngineConfig>,
     feed: Option<Feed>,
     retry: Retry,
     /// Servers in a row that do not hold what the stream needs.
     refusals: usize,
-    phase: Phase,
+    pub(super) phase: Phase,
     start: Start,
     /// The stream began with a copy, or in one.
     copies: bool,
@@ -77,7 +76,7 @@ impl Status {
     }
 }
 
-enum Phase {
+pub(super) enum Phase {
     /// Nothing was read yet.
     Begin,
     /// The tables that are left need a snapshot; `fresh` if no position came before.
@@ -90,23 +89,6 @@ enum Phase {
     Copy(View),
     Follow,
     Done,
-}
-
-/// A snapshot that is being read.
-struct View {
-    snapshot: Box<dyn Snapshot>,
-    taken: Instant,
-    /// The client has not been told the snapshot's position.
-    moved: bool,
-    /// Something was read of it: however old it is by then, the copy has come further.
-    used: bool,
-    table: Option<TableScan>,
-}
-
-struct TableScan {
-    schema: Arc<TableSchema>,
-    /// BEGIN and FIELD have not been sent.
-    untold: bool,
 }
 
 /// Events of one transaction, or of a copy.
@@ -257,7 +239,7 @@ impl ShardStream {
         }
     }
 
-    fn feed(&mut self) -> &mut Feed {
+    pub(super) fn feed(&mut self) -> &mut Feed {
         let (tails, tablet, scope) = (&self.tails, self.tablet, &self.scope);
         self.feed.get_or_insert_with(|| {
             let tail = tails.get(tablet).expect("the tablet is one of the shard's");
@@ -265,7 +247,7 @@ impl ShardStream {
         })
     }
 
-    fn source(&self) -> &dyn Source {
+    pub(super) fn source(&self) -> &dyn Source {
         &*self.tails.get(self.tablet).expect("the tablet is one of the shard's").tablet.source
     }
 
@@ -297,7 +279,7 @@ impl ShardStream {
     }
 
     /// The next part of the changes, as far as the client has to see it.
-    async fn read_changes(&mut self) -> Result<Option<ShardBatch>, Failure> {
+    pub(super) async fn read_changes(&mut self) -> Result<Option<ShardBatch>, Failure> {
         let between = self.transaction.is_between() && self.partial.is_none();
         if between && !matches!(self.phase, Phase::CatchUp(_)) {
             self.return_to_passed();
@@ -313,7 +295,7 @@ impl ShardStream {
     }
 
     /// Goes back to the transactions that were passed over, by the cursor rule.
-    fn return_to_passed(&mut self) {
+    pub(super) fn return_to_passed(&mut self) {
         if std::mem::take(&mut self.transaction.sought) {
             self.feed().leave();
         }
@@ -336,165 +318,6 @@ impl ShardStream {
         self.hand_out(part)
     }
 
-    async fn take_snapshot(&mut self, fresh: bool) -> Result<(), Failure> {
-        self.return_to_passed();
-        let seen = self.seen.clone();
-        let limit = self.config.retry_delay_max;
-        match tokio::time::timeout(limit, self.feed().reaches(&seen)).await {
-            Ok(reached) => reached.map_err(|end| self.ended(end))?,
-            Err(_) => return Err(behind(&seen)),
-        }
-        let keyspace = Arc::clone(&self.shard.keyspace);
-        let name = |table: &Arc<str>| TableName {
-            keyspace: Arc::clone(&keyspace),
-            table: Arc::clone(table),
-        };
-        let names: Vec<_> = self.copy.unfinished().map(name).collect();
-        let snapshot = self.source().snapshot(&names).await?;
-        if !snapshot.position().contains_set(&seen) {
-            return Err(behind(&seen));
-        }
-        // A table made before the snapshot and after the list would be in neither.
-        if fresh && self.find_more_tables().await? {
-            return Ok(());
-        }
-        let view = View { snapshot, taken: Instant::now(), moved: fresh, used: false, table: None };
-        self.phase = if fresh { Phase::Copy(view) } else { Phase::CatchUp(view) };
-        if let (true, Phase::Copy(view)) = (fresh, &self.phase) {
-            self.seen = view.snapshot.position().clone();
-        }
-        Ok(())
-    }
-
-    async fn find_more_tables(&mut self) -> Result<bool, Failure> {
-        let tables = self.source().tables().await?;
-        let mut more = false;
-        for schema in tables {
-            let table = &schema.name.table;
-            more |= self.rules.copies(table) && self.copy.add(table);
-        }
-        Ok(more)
-    }
-
-    async fn catch_up(&mut self) -> Result<Option<ShardBatch>, Failure> {
-        let Phase::CatchUp(view) = &self.phase else { return Ok(None) };
-        if !self.seen.contains_set(view.snapshot.position()) {
-            return self.read_changes().await;
-        }
-        self.tables.forget_told();
-        let Phase::CatchUp(view) = std::mem::replace(&mut self.phase, Phase::Done) else {
-            return Ok(None);
-        };
-        self.phase = Phase::Copy(view);
-        Ok(None)
-    }
-
-    async fn copy_rows(&mut self) -> Result<Option<ShardBatch>, Failure> {
-        let max_age = self.config.copy_snapshot_max_age;
-        let batch_bytes = self.config.copy_batch_bytes;
-        let Phase::Copy(view) = &mut self.phase else { return Ok(None) };
-        if view.table.is_none() && self.copy.is_complete() {
-            return Ok(Some(self.copy_completed()));
-        }
-        // Rows without a key cannot be placed as surely as others: they are read in one go.
-        let may_renew = view.table.as_ref().is_none_or(|table| !table.schema.key.is_empty());
-        if may_renew && view.used && view.taken.elapsed() >= max_age {
-            self.phase = Phase::Snapshot { fresh: false };
-            return Ok(None);
-        }
-        let Some(scan) = &mut view.table else {
-            let Some(table) = self.copy.unfinished().next().cloned() else { return Ok(None) };
-            let name = TableName { keyspace: Arc::clone(&self.shard.keyspace), table };
-            let Some(schema) = view.snapshot.schema(&name) else {
-                // Dropped since the list was made; its DDL tells the client.
-                self.copy.finish(&name.table);
-                return Ok(None);
-            };
-            if !self.copy.fits(&schema) {
-                return Err(StreamError::TableChanged {
-                    shard: (*self.shard).clone(),
-                    table: name.to_string(),
-                    statement: "it has another key".to_owned(),
-                }
-                .into());
-            }
-            let after = self.copy.last_pk(&name.table).cloned();
-            let bound = self.tables.bind(&self.rules, &schema);
-            let bound = bound.map_err(|error| plan_error(&self.shard, &schema.name, &error))?;
-            let condition = bound.plan.as_ref().and_then(|plan| plan.pushdown());
-            let where_sql = condition.map(|condition| condition.to_string());
-            view.snapshot.scan(Scan { table: name, after, where_sql, batch_bytes }).await?;
-            view.table = Some(TableScan { schema, untold: true });
-            return Ok(None);
-        };
-        view.used = true;
-        let rows = match view.snapshot.next().await? {
-            Some(rows) if rows.is_empty() => return Ok(None),
-            rows => rows,
-        };
-        let schema = rows.as_ref().map_or(&scan.schema, |rows| rows.schema());
-        let schema = Arc::clone(schema);
-        let untold = std::mem::take(&mut scan.untold);
-        let moved = untold && std::mem::take(&mut view.moved);
-        if rows.is_none() {
-            view.table = None;
-        }
-        self.copy_batch(&schema, rows, untold, moved).map(Some).map_err(Failure::Stream)
-    }
-
-    /// `BEGIN FIELD [VGTID]` when a table begins, then rows or, at its end, none.
-    fn copy_batch(
-        &mut self,
-        schema: &Arc<TableSchema>,
-        rows: Option<crate::event::RowsEvent>,
-        untold: bool,
-        moved: bool,
-    ) -> Result<ShardBatch, StreamError> {
-        let bound = self.tables.bind(&self.rules, schema);
-        let table = bound.map_err(|error| plan_error(&self.shard, &schema.name, &error))?;
-        let plan = table.plan.clone().expect("only tables that a rule fits are copied");
-        let mut batch = ShardBatch { events: vec![Event::Begin(0)], ..ShardBatch::default() };
-        if untold {
-            batch.events.push(Event::Field(Arc::clone(plan.output())));
-            table.told = true;
-            if moved {
-                batch.events.push(self.vgtid());
-            }
-        }
-        match rows {
-            None => {
-                if untold {
-                    batch.events.push(Event::Begin(0));
-                }
-                self.copy.finish(&schema.name.table);
-            }
-            Some(rows) => {
-                let previous = self.copy.last_pk(&schema.name.table).cloned();
-                let count = rows.len();
-                let row = |index| rows.change(index).and_then(|change| change.shown());
-                let last = row(count - 1).expect("a scan's rows are inserts");
-                let earlier = (0..count - 1).rev().filter_map(row);
-                let pk = last_pk(schema, last, earlier, previous.as_ref());
-                self.copy.advance(schema, pk);
-                batch.base = Some(self.position());
-                let rows = crate::event::Rows::all(Arc::new(rows));
-                batch.rows.push(BatchRows { rows: rows.clone(), plan, before: 0 });
-                batch.inside = Inside::Copy { previous };
-                batch.events.push(Event::Row(rows));
-            }
-        }
-        batch.events.push(self.vgtid());
-        batch.events.push(Event::Commit(0));
-        Ok(batch)
-    }
-
-    fn copy_completed(&mut self) -> ShardBatch {
-        self.phase = Phase::Follow;
-        self.tables.forget_told();
-        let events = vec![Event::CopyCompleted(Some((*self.shard).clone()))];
-        ShardBatch { events, ..ShardBatch::default() }
-    }
-
     pub(super) fn vgtid(&self) -> Event {
         Event::Vgtid(self.position())
     }
@@ -509,7 +332,7 @@ impl ShardStream {
         Arc::new(Position { shards: vec![position], plan_hash })
     }
 
-    fn ended(&self, end: End) -> Failure {
+    pub(super) fn ended(&self, end: End) -> Failure {
         match end {
             End::Failed(error) => Failure::Source(error),
             End::Retired => SourceError::Disconnected {
@@ -608,12 +431,6 @@ impl ShardStream {
             status.tail = Arc::clone(tail);
         }
     }
-}
-
-/// A server that lacks what the client has seen cannot show its rows: they would be older.
-fn behind(seen: &GtidSet) -> Failure {
-    let context = format!("the server is behind {seen}, which the stream has seen");
-    SourceError::Disconnected { context, source: None }.into()
 }
 
 pub(super) fn plan_error(shard: &ShardName, table: &TableName, error: &PlanError) -> StreamError {
