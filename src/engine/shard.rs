@@ -20,7 +20,6 @@ use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
 use super::copy::CopyProgress;
 use super::feed::Feed;
-use super::intake::IntakeError;
 use super::log::{End, Part};
 use super::merge::StreamError;
 use super::retry::Retry;
@@ -340,18 +339,9 @@ impl ShardStream {
                 source: None,
             }
             .into(),
-            End::Broken(error) => match &*error {
-                IntakeError::Recount { gtid, found, sent } => StreamError::Recount {
-                    shard: (*self.shard).clone(),
-                    gtid: gtid.to_string(),
-                    found: *found,
-                    sent: *sent,
-                },
-                IntakeError::Order(_) | IntakeError::Replaced { .. } => {
-                    StreamError::Order { shard: (*self.shard).clone(), what: error.to_string() }
-                }
+            End::Broken(error) => {
+                StreamError::Order { shard: (*self.shard).clone(), what: error.to_string() }.into()
             }
-            .into(),
         }
     }
 

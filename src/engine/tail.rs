@@ -214,18 +214,13 @@ impl<'a> Run<'a> {
             }
             *started = true;
         }
-        // A transaction that broke off is completed under the scope that it was begun under.
-        if self.intake.is_between_transactions() {
-            self.scope = self.tail.scope();
-        }
+        self.scope = self.tail.scope();
         let span = Span { start: self.tail.log.last(), until: None };
         let mut changes = match self.source.changes(span, self.scope.clone()).await {
             Ok(changes) => changes,
             Err(error) => return Over::Failed(error),
         };
-        if self.intake.is_between_transactions() {
-            self.tail.log.open_segment(self.scope.clone());
-        }
+        self.tail.log.open_segment(self.scope.clone());
         let mut linger = None;
         loop {
             let idle = async {

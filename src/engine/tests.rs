@@ -5,12 +5,18 @@ use std::time::{Duration, SystemTime};
 
 use crate::event::row::push_cell;
 use crate::event::{
-    CollationId, Column, ColumnType, Ddl, Event, Gtid, Position, ShardName, Start, TableName,
-    TableSchema,
+    CollationId, Column, ColumnType, Ddl, Event, Gtid, Position, Rows, RowsEvent, ShardName, Start,
+    TableName, TableSchema,
 };
 use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
 use crate::source::memory::{Faults, MemoryChange, MemorySource, MemoryWork};
 
+use super::copy::CopyProgress;
+use super::intake::{Intake, IntakeError};
+use super::log::Part;
+use super::rules::Rules;
+use super::shard::{ShardRequest, ShardStream};
+use super::tail::Tail;
 use super::{Engine, EngineConfig, ShardSources, StreamError, Subscription, Tablet};
 
 fn column(name: &str) -> Column {
@@ -169,6 +175,7 @@ fn print(event: &Event) -> String {
         }
         Event::Ddl(_) => "DDL".to_owned(),
         Event::Other(_) => "O".to_owned(),
+        Event::RowsQuery(query) => format!("Q:{query}"),
         Event::CopyCompleted(Some(_)) => "CC ks/0".to_owned(),
         Event::CopyCompleted(None) => "CC".to_owned(),
         other => other.name().to_owned(),
@@ -420,4 +427,75 @@ async fn every_printed_position_resumes_behind_its_row() {
         let seen: Vec<_> = lines.split(' ').filter(|word| word.starts_with('+')).collect();
         assert_eq!(seen, rows, "{lines}");
     }
+}
+
+fn gtid(sequence: u64) -> Gtid {
+    Gtid::Mysql { server: [7; 16], tag: None, sequence }
+}
+
+fn inserts(table: &Arc<TableSchema>, ids: std::ops::Range<u32>) -> Event {
+    let mut event = RowsEvent::new(Arc::clone(table));
+    for id in ids {
+        event.push_encoded(None, Some(&row(id, 0)));
+    }
+    Event::Row(Rows::all(Arc::new(event)))
+}
+
+#[test]
+fn a_transaction_that_broke_off_comes_again_or_nothing_does() {
+    let a = schema("a");
+    let mut intake = Intake::new(1);
+    let begun = |sequence| {
+        let field = Event::Field(Arc::clone(&a));
+        vec![Event::Gtid(gtid(sequence)), Event::Begin(1), field, inserts(&a, 0..3)]
+    };
+    for _ in 0..2 {
+        let parts = intake.take(begun(1)).unwrap().parts;
+        assert!(matches!(&*parts, [Part { first: true, last: false, .. }]), "{parts:?}");
+        intake.reconnect();
+        // Nothing of it has come this time, but the log still holds its beginning.
+        assert!(intake.take(vec![Event::Gtid(gtid(1))]).unwrap().parts.is_empty());
+        intake.reconnect();
+    }
+    let replaced = IntakeError::Replaced { gtid: gtid(1), by: gtid(2) };
+    assert_eq!(*intake.take(begun(2)).unwrap_err(), replaced);
+}
+
+#[test]
+fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
+    let a = schema("a");
+    let config = Arc::new(EngineConfig::default());
+    let ShardSources { shard, mut tablets } = Script::new(&[&a]).shard("0");
+    let StreamRequest { mut position, filter, flags, .. } =
+        request(&Start::Now, vec![Rule::everything()]);
+    let request = ShardRequest {
+        shard: Arc::new(shard),
+        position: position.shards.remove(0),
+        tails: vec![Arc::new(Tail::new(tablets.remove(0), Arc::clone(&config)))],
+        rules: Arc::new(Rules::new(&filter, &[]).unwrap()),
+        flags: Arc::new(flags),
+        copy: CopyProgress::default(),
+        rules_hash: 0,
+        salt: 0,
+    };
+    let mut stream = ShardStream::new(request, &config);
+    let mut hand_out = |last, mut events: Vec<Event>| {
+        events.insert(0, Event::Begin(1));
+        let part = Part { gtid: gtid(1), first: true, last, events, bytes: 0 };
+        match stream.hand_out(&part) {
+            Ok(batch) => batch
+                .map(|batch| batch.events.iter().map(print).collect::<Vec<_>>().join(" "))
+                .unwrap_or_default(),
+            Err(error) => format!("error: {error}"),
+        }
+    };
+    let query = |text: &str| Event::RowsQuery(text.into());
+    let first = vec![query("q"), inserts(&a, 0..2)];
+    assert_eq!(hand_out(false, first.clone()), "B F:a Q:q +(0,0) +(1,0)");
+    assert_eq!(hand_out(false, first), "");
+    let more = vec![query("q"), inserts(&a, 0..3), query("r"), inserts(&a, 3..4)];
+    assert_eq!(hand_out(false, more), "+(2,0) Q:r +(3,0)");
+    let fewer = vec![query("q"), inserts(&a, 0..3), Event::Commit(1)];
+    let error = hand_out(true, fewer);
+    assert!(error.contains("row changes"), "{error}");
 }

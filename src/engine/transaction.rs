@@ -122,6 +122,10 @@ impl ShardStream {
         let sent = sent.map_or(0, |partial| partial.changes).saturating_sub(before);
         let sent = usize::try_from(sent).unwrap_or(usize::MAX).min(rows.range.len());
         let first_unsent = rows.range.start + sent;
+        if sent > 0 {
+            // Their statement was told before them.
+            self.transaction.query = None;
+        }
         let number = |index: usize| before + (index - rows.range.start) as u64;
         if self.copy.sees_all(&schema.name.table) {
             let unsent = first_unsent..rows.range.end;
