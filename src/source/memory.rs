@@ -55,13 +55,25 @@ pub struct Faults {
     pub disconnects: u32,
     /// Each read takes up to so long.
     pub delay_max: Duration,
+    /// Events or rows that one read brings at least, unless there are no more.
+    pub batch_min: usize,
     /// Events or rows that one read brings at most.
     pub batch_max: usize,
+    /// Of 1,000 snapshots so many may lack a transaction that an independent later one was quicker
+    /// than, as on a server that does not commit in the order of its log.
+    pub overtakings: u32,
 }
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { seed: 0, disconnects: 0, delay_max: Duration::ZERO, batch_max: 100 }
+        Self {
+            seed: 0,
+            disconnects: 0,
+            delay_max: Duration::ZERO,
+            batch_min: 1,
+            batch_max: 100,
+            overtakings: 0,
+        }
     }
 }
 
@@ -165,6 +177,13 @@ impl MemorySource {
         state.faults = faults;
     }
 
+    /// From now on nothing fails; reads take and bring what they did.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.faults.disconnects = 0;
+        state.faults.overtakings = 0;
+    }
+
     /// The rows of a table in key order.
     pub fn rows(&self, table: &TableName) -> Vec<Vec<u8>> {
         let state = self.state();
@@ -199,7 +218,8 @@ impl Server {
             let state = &mut *self.state();
             let delay_max = state.faults.delay_max.as_micros();
             let delay = state.random.u64(..=u64::try_from(delay_max).unwrap_or(u64::MAX));
-            let batch = state.random.usize(1..=state.faults.batch_max.max(1));
+            let max = state.faults.batch_max.max(1);
+            let batch = state.random.usize(state.faults.batch_min.clamp(1, max)..=max);
             (state.random.u32(..1_000) < state.faults.disconnects, delay, batch)
         };
         if delay > 0 {
@@ -239,6 +259,46 @@ impl State {
                 }
             }
             MemoryWork::Other => {}
+        }
+    }
+
+    /// A recent transaction that nothing later depends on, if the script wants one to be late.
+    fn overtaken(&mut self) -> Option<Arc<Entry>> {
+        if self.random.u32(..1_000) >= self.faults.overtakings {
+            return None;
+        }
+        let back = self.random.usize(..OVERTAKEN_MAX);
+        let at = self.log.len().checked_sub(1 + back)?;
+        let (entry, later) = self.log.get(at..)?.split_first()?;
+        let rows = entry.touched()?;
+        let independent =
+            |later: &Arc<Entry>| later.touched().is_some_and(|touched| touched.is_disjoint(&rows));
+        later.iter().all(independent).then(|| Arc::clone(entry))
+    }
+}
+
+impl Entry {
+    /// The rows that a transaction changes; none for anything else.
+    fn touched(&self) -> Option<BTreeSet<(&TableName, Vec<SortCell>)>> {
+        let MemoryWork::Rows(changes) = &self.work else { return None };
+        let keys = changes.iter().flat_map(|change| {
+            let images = [&change.before, &change.after].into_iter().flatten();
+            images.map(|row| (&change.schema.name, sort_key(&change.schema, row)))
+        });
+        Some(keys.collect())
+    }
+
+    /// Makes the tables what they are without this transaction, on which nothing later depends.
+    fn undo(&self, tables: &mut BTreeMap<TableName, Arc<Table>>) {
+        let MemoryWork::Rows(changes) = &self.work else { return };
+        for change in changes.iter().rev() {
+            if let Some(table) = tables.get_mut(&change.schema.name) {
+                Arc::make_mut(table).apply(&MemoryChange {
+                    schema: Arc::clone(&change.schema),
+                    before: change.after.clone(),
+                    after: change.before.clone(),
+                });
+            }
         }
     }
 }
@@ -336,15 +396,21 @@ impl Source for MemorySource {
 
     async fn snapshot(&self, tables: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError> {
         self.server.read().await?;
-        let state = self.state();
+        let mut state = self.state();
+        let mut position = state.executed.clone();
         let wanted: BTreeSet<_> = tables.iter().collect();
         let tables = state.tables.iter().filter(|(name, _)| wanted.contains(name));
-        Ok(Box::new(MemorySnapshot {
-            server: Arc::clone(&self.server),
-            position: state.executed.clone(),
-            tables: tables.map(|(name, table)| (name.clone(), Arc::clone(table))).collect(),
-            scan: None,
-        }))
+        let mut tables: BTreeMap<_, _> =
+            tables.map(|(name, table)| (name.clone(), Arc::clone(table))).collect();
+        if let Some(late) = state.overtaken() {
+            let mut gtid = GtidSet::new();
+            gtid.add(late.gtid);
+            position = position.subtract(&gtid);
+            late.undo(&mut tables);
+        }
+        drop(state);
+        let server = Arc::clone(&self.server);
+        Ok(Box::new(MemorySnapshot { server, position, tables, scan: None }))
     }
 }
 
@@ -451,6 +517,9 @@ impl MemoryChanges {
         }
     }
 }
+
+/// So many of the newest transactions may be the one that a snapshot lacks.
+const OVERTAKEN_MAX: usize = 4;
 
 /// Events after which loading pauses until they were taken.
 const EVENTS_LOADED: usize = 100;

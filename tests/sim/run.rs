@@ -165,11 +165,15 @@ fn world(random: &mut fastrand::Rng, logging: Log) -> World {
         shard.replicate(random, true);
         shard.eagerness = random.choice([67, 67, 10]).unwrap();
         for source in &shard.sources {
+            let batch_max = random.usize(1..8);
             source.set_faults(Faults {
                 seed: random.u64(..),
                 disconnects: if random.bool() { 0 } else { random.u32(..150) },
-                delay_max: Duration::from_micros(random.u64(..3_000)),
-                batch_max: random.usize(1..8),
+                delay_max: Duration::from_micros(random.u64(1..3_000)),
+                // Where each read brings as much, that must not be too much for a reader for ever.
+                batch_min: random.choice([1, 1, batch_max]).unwrap(),
+                batch_max,
+                overtakings: random.choice([0, 300]).unwrap(),
             });
         }
     }
@@ -179,9 +183,10 @@ fn world(random: &mut fastrand::Rng, logging: Log) -> World {
 }
 
 fn config(random: &mut fastrand::Rng) -> EngineConfig {
+    let catch_up_bytes_max = random.choice([500, 4_000]).unwrap();
     EngineConfig {
         log_bytes_max: random.usize(500..20_000),
-        catch_up_bytes_max: random.usize(500..4_000),
+        catch_up_bytes_max: random.usize(..catch_up_bytes_max),
         part_bytes: random.usize(1..3_000),
         catch_up_readers_max: random.usize(1..4),
         reader_idle_timeout: Duration::from_millis(random.u64(10..2_000)),
@@ -272,7 +277,7 @@ async fn write(
     for shard in &mut world.shards {
         shard.replicate(&mut random, true);
         for source in &shard.sources {
-            source.set_faults(Faults::default());
+            source.heal();
         }
     }
     world.done = true;
@@ -303,4 +308,4 @@ fn watch(world: &mut World, engines: &Engines) -> Result<(), String> {
 /// What the last event of a part may add to it.
 const PART_SLACK: usize = 4_000;
 /// Simulated time after which a client is stuck.
-const PATIENCE: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(300);
