@@ -1,6 +1,7 @@
 //! The MySQL door, packet by packet: logins, commands, results, KILL, and bytes no client would send.
 
 mod bounds;
+mod chains;
 mod clients;
 mod logins;
 mod passthrough;

@@ -305,7 +305,8 @@ impl Raw {
         }
     }
 
-    async fn answer(&mut self) -> Answer {
+    /// The next result, whole.
+    pub async fn answer(&mut self) -> Answer {
         let first = self.read().await.expect("an answer");
         if matches!(first[0], 0 | 0xff) {
             return answer(&first);

@@ -19,7 +19,12 @@ fn mariadb(address: SocketAddr, arguments: &[&str]) -> Child {
 }
 
 /// A program that is the client, or runs it. The client's configuration files stay out of it.
-fn start(program: &str, address: SocketAddr, before: &[&str], arguments: &[&str]) -> Child {
+pub(super) fn start(
+    program: &str,
+    address: SocketAddr,
+    before: &[&str],
+    arguments: &[&str],
+) -> Child {
     Command::new(program)
         .args(before)
         .arg("--no-defaults")

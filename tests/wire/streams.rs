@@ -84,6 +84,19 @@ impl Fixture {
         self.commit(MemoryWork::Rows(changes));
     }
 
+    /// Adds a column; the table then holds these rows.
+    pub(super) fn add_column(&mut self, name: &str, rows: &[&[&str]]) {
+        self.schema = schema(&[name]);
+        let ddl = Ddl {
+            timestamp: 1,
+            statement: format!("alter table corder add {name} varchar(64)"),
+            tables: vec![self.schema.name.clone()],
+        };
+        let rows = rows.iter().map(|cells| row(cells)).collect();
+        let table = (self.schema.name.clone(), Some((Arc::clone(&self.schema), rows)));
+        self.commit(MemoryWork::Ddl(Arc::new(ddl), vec![table]));
+    }
+
     pub(super) async fn client(&self) -> Raw {
         let login = Login { database: "commerce", ..Login::default() };
         let mut raw = Raw::login(self.door.address, &login).await;
@@ -271,15 +284,7 @@ async fn changed_columns_end_the_result_and_say_where_to_resume() {
     assert_eq!(next(&mut raw).await, "+ 0 sku");
     fixture.insert(1..2);
     assert_eq!(next(&mut raw).await, "+ 1 sku");
-    fixture.schema = schema(&["note"]);
-    let ddl = Ddl {
-        timestamp: 1,
-        statement: "alter table corder add note varchar(64)".to_owned(),
-        tables: vec![fixture.schema.name.clone()],
-    };
-    let rows = vec![row(&["0", "sku", "n"]), row(&["1", "sku", "n"])];
-    let table = (fixture.schema.name.clone(), Some((Arc::clone(&fixture.schema), rows)));
-    fixture.commit(MemoryWork::Ddl(Arc::new(ddl), vec![table]));
+    fixture.add_column("note", &[&["0", "sku", "n"], &["1", "sku", "n"]]);
     fixture.change(None, Some(&["2", "sku", "new"]));
     let Answer::Err { code: 1412, text, .. } = end(&mut raw).await else { panic!() };
     let token = text.split('\'').nth(1).expect("the position to resume from");

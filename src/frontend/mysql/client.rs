@@ -26,7 +26,7 @@ use super::registry::{ConnectionId, End, Patience, Process, Seat, Token};
 use super::resultset::{Encoding, RowForm, Table};
 use super::session::{Asked, Reply, Session, Stream, no_such_thread};
 use super::show;
-use super::stream::{self, Ending, RowWriter};
+use super::stream::{self, Chain, Ending, RowWriter};
 use super::variables::Variables;
 use super::wire::Done;
 use crate::access::Right;
@@ -48,6 +48,8 @@ pub struct Client {
     salt: [u8; SALT_BYTES],
     prepared: Prepared,
     manner: Manner,
+    /// The client has asked for a table's columns, as interactive ones do.
+    completes_names: bool,
 }
 
 /// The session of a client whose login is through.
@@ -185,6 +187,7 @@ impl Client {
             salt,
             prepared: Prepared::default(),
             manner: Manner::default(),
+            completes_names: false,
         }
     }
 
@@ -194,6 +197,7 @@ impl Client {
             Command::Query(text) => return self.query(link, &text).await,
             Command::InitDb(name) => self.session.init_db(&name),
             Command::FieldList { table } => {
+                self.completes_names = true;
                 let listed = Box::pin(self.field_list(link, &table)).await?;
                 if listed.is_ok() {
                     self.encoding(false).end(link);
@@ -450,7 +454,7 @@ impl Client {
             return Ok(Err(error::no_such_table(&stream.table)));
         };
         let encoding = self.encoding(more);
-        let columns = stream::columns(stream, &output);
+        let columns = stream::columns(&stream.table, &stream.items, &output);
         let form = RowForm::new(self.manner.binary, &columns);
         let position = Arc::clone(subscription.position());
         let mut writer = RowWriter::new(&stream.items, form, output, position);
@@ -459,7 +463,11 @@ impl Client {
             self.open_stream(link, &columns, subscription, writer);
             return Ok(Ok(()));
         }
-        encoding.columns(link, &columns);
+        if self.chains() {
+            writer.chain(Chain::new(encoding, stream, self.manner.binary));
+        } else {
+            encoding.columns(link, &columns);
+        }
         let ending = if stream.request.limit == Some(0) {
             Ok(())
         } else {
@@ -467,11 +475,21 @@ impl Client {
         };
         drop(subscription);
         if ending.is_ok() {
-            encoding.end(link);
+            writer.finish(link, &encoding);
             // Whoever is killed now has its whole result, or will never read it.
             let _ = stream::flush(link, token).await?;
         }
         Ok(ending)
+    }
+
+    /// Whether a stream is a chain of result sets. A client that completes names has asked for those
+    /// of a table's columns; it shows a result only once it is whole.
+    fn chains(&self) -> bool {
+        match self.session.variables().text("vstream_result_sets") {
+            "chain" => true,
+            "auto" => self.completes_names,
+            _ => false,
+        }
     }
 
     async fn explain(

@@ -98,6 +98,12 @@ pub struct Encoding {
 }
 
 impl Encoding {
+    /// The same where another result follows.
+    pub fn followed(mut self) -> Self {
+        self.status |= StatusFlags::SERVER_MORE_RESULTS_EXISTS;
+        self
+    }
+
     /// Writes an OK packet.
     pub fn ok(&self, link: &mut Link, done: &Done) {
         link.write(|out| push_ok(out, done, self.status));

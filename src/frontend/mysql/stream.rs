@@ -11,11 +11,12 @@ use super::columns::ColumnDefinition;
 use super::error::{self, Failure};
 use super::link::Link;
 use super::registry::{End, Token};
-use super::resultset::RowForm;
+use super::resultset::{Encoding, RowForm};
 use super::session::Stream;
+use super::wire::Done;
 use crate::engine::{Batch, Subscription};
 use crate::event::row::{push_cell, push_null, split_cell};
-use crate::event::{Event, Op, Position, Row, Rows, TableSchema};
+use crate::event::{Event, Op, Position, Row, Rows, TableName, TableSchema};
 use crate::plan::{Applied, Scratch};
 use crate::sql::vstream::{Item, Metadata};
 
@@ -23,12 +24,12 @@ use crate::sql::vstream::{Item, Metadata};
 pub type Ending = Result<(), Failure>;
 
 /// The definitions of `op` and the statement's items over the stream's columns.
-pub fn columns(stream: &Stream, output: &TableSchema) -> Vec<ColumnDefinition> {
-    let schema = &*stream.table.keyspace;
-    let tables = (&*stream.table.table, &*stream.table.table);
+pub fn columns(table: &TableName, items: &[Item], output: &TableSchema) -> Vec<ColumnDefinition> {
+    let schema = &*table.keyspace;
+    let tables = (&*table.table, &*table.table);
     let mut rest = output.columns.iter();
     let mut definitions = vec![ColumnDefinition::text("op", 1)];
-    for item in &stream.items {
+    for item in items {
         match item {
             Item::All => definitions.extend(
                 rest.by_ref()
@@ -98,10 +99,13 @@ pub async fn portion(
             Ok(Poll::Pending) if left < rows_max && rows_max != u64::MAX => {
                 return Ok(Ok(Portion::Part));
             }
-            Ok(Poll::Pending) => match wait(link, subscription, token).await? {
-                Waited::Next(next) => next,
-                Waited::Ended(end) => return Ok(Err(error::of_end(end))),
-            },
+            Ok(Poll::Pending) => {
+                writer.pause(link);
+                match wait(link, subscription, token).await? {
+                    Waited::Next(next) => next,
+                    Waited::Ended(end) => return Ok(Err(error::of_end(end))),
+                }
+            }
             Err(error) => Err(error),
         };
         match ready {
@@ -158,6 +162,53 @@ pub struct RowWriter {
     token: Vec<u8>,
     /// What is not written yet, or not all of it.
     unwritten: Option<Unwritten>,
+    /// How one result set follows the other; `None` if there is only one.
+    chain: Option<Box<Chain>>,
+}
+
+/// A stream as one small result set after the other, for clients that show a result only once it is
+/// whole.
+#[derive(Debug)]
+pub struct Chain {
+    encoding: Encoding,
+    table: TableName,
+    items: Vec<Item>,
+    binary: bool,
+    state: SetState,
+}
+
+/// Where a chain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SetState {
+    /// Before its first set.
+    New,
+    /// In a set.
+    Open,
+    /// Behind a set that another follows.
+    Between,
+}
+
+impl Chain {
+    /// A chain that has not begun; `encoding` is that of its last set.
+    pub fn new(encoding: Encoding, stream: &Stream, binary: bool) -> Self {
+        let (table, items) = (stream.table.clone(), stream.items.clone());
+        Self { encoding, table, items, binary, state: SetState::New }
+    }
+
+    fn begin(&mut self, link: &mut Link, output: &TableSchema) {
+        if self.state != SetState::Open {
+            self.encoding.columns(link, &columns(&self.table, &self.items, output));
+            self.state = SetState::Open;
+        }
+    }
+
+    /// Ends the open set; another one will follow.
+    fn pause(&mut self, link: &mut Link) {
+        if self.state == SetState::Open {
+            self.encoding.followed().end(link);
+            self.state = SetState::Between;
+        }
+    }
 }
 
 /// A batch, and the first row change of it that is not written yet.
@@ -197,7 +248,40 @@ impl RowWriter {
             }
         }
         let scratch = Scratch::default();
-        Self { parts, form, output, position, scratch, token: Vec::new(), unwritten: None }
+        Self {
+            parts,
+            form,
+            output,
+            position,
+            scratch,
+            token: Vec::new(),
+            unwritten: None,
+            chain: None,
+        }
+    }
+
+    /// Makes a chain of result sets of the stream.
+    pub fn chain(&mut self, chain: Chain) {
+        self.chain = Some(Box::new(chain));
+    }
+
+    /// Ends the result; the stream is at its end.
+    pub fn finish(&mut self, link: &mut Link, encoding: &Encoding) {
+        match &mut self.chain {
+            Some(chain) if chain.state == SetState::Between => encoding.ok(link, &Done::default()),
+            Some(chain) => {
+                chain.begin(link, &self.output);
+                encoding.end(link);
+            }
+            None => encoding.end(link),
+        }
+    }
+
+    /// Nothing comes for a while: a client that waits for the end of a set gets it.
+    fn pause(&mut self, link: &mut Link) {
+        if let Some(chain) = &mut self.chain {
+            chain.pause(link);
+        }
     }
 
     /// Takes the stream's next batch; the one before is written.
@@ -260,7 +344,7 @@ impl RowWriter {
         rows_max: u64,
     ) -> io::Result<Result<(u64, Option<usize>), Failure>> {
         let plan = batch.plan(rows);
-        if !self.fits(plan.output()) {
+        if !self.fits(plan.output()) && !self.follow(link, plan.output()) {
             return Ok(Err(self.table_changed()));
         }
         let mut written = 0;
@@ -275,6 +359,9 @@ impl RowWriter {
                 Err(error) => return Ok(Err(error::of_eval(&error))),
             };
             let Some(row) = shown.shown() else { continue };
+            if let Some(chain) = &mut self.chain {
+                chain.begin(link, &self.output);
+            }
             let place = Place { batch, rows, index };
             let (parts, position) = (&self.parts, &mut self.token);
             let pushed = self.form.write(link, |out| {
@@ -285,10 +372,11 @@ impl RowWriter {
                 return Ok(Err(error::of_cell(&error)));
             }
             written += 1;
-            if link.is_full()
-                && let Some(end) = flush(link, token).await?
-            {
-                return Ok(Err(error::of_end(end)));
+            if link.is_full() {
+                self.pause(link);
+                if let Some(end) = flush(link, token).await? {
+                    return Ok(Err(error::of_end(end)));
+                }
             }
         }
         Ok(Ok((written, None)))
@@ -304,6 +392,15 @@ impl RowWriter {
             self.output = Arc::clone(output);
         }
         fits
+    }
+
+    /// Goes on with a result set of the new columns, if the client takes another one.
+    fn follow(&mut self, link: &mut Link, output: &Arc<TableSchema>) -> bool {
+        let Some(chain) = &mut self.chain else { return false };
+        chain.pause(link);
+        self.form = RowForm::new(chain.binary, &columns(&chain.table, &chain.items, output));
+        self.output = Arc::clone(output);
+        true
     }
 
     fn table_changed(&self) -> Failure {

@@ -525,7 +525,7 @@ const DEFINITIONS: &[Definition] = &[
     Definition("version_comment", Kind::FixedText, "vstreamd"),
     Definition("version_compile_machine", Kind::FixedText, std::env::consts::ARCH),
     Definition("version_compile_os", Kind::FixedText, std::env::consts::OS),
-    Definition("vstream_result_sets", Kind::Word(&["single", "auto"]), "auto"),
+    Definition("vstream_result_sets", Kind::Word(&["single", "chain", "auto"]), "auto"),
     Definition("wait_timeout", Kind::Count, "28800"),
     Definition("workload", Kind::Word(&["UNSPECIFIED", "OLTP", "OLAP", "DBA"]), "OLTP"),
 ];

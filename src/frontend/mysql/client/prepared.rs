@@ -273,7 +273,7 @@ impl Client {
                     Ok(Ok(schemas)) => schemas
                         .iter()
                         .find(|schema| schema.name == stream.table)
-                        .map(|output| stream::columns(&stream, output))
+                        .map(|output| stream::columns(&stream.table, &stream.items, output))
                         .ok_or_else(|| error::no_such_table(&stream.table)),
                     Ok(Err(error)) => Err(error::of_subscribe(&error)),
                     Err(end) => Err(error::of_end(end)),
