@@ -225,7 +225,7 @@ fn explain_table(
     let columns = plan.output().columns.iter().map(|column| &*column.name);
     Ok(Explained {
         shard: (*resolved.shard.name).clone(),
-        tablet: format!("{tablet} (first {:?} of the shard)", request.tablet_type),
+        tablet: format!("{tablet} (first {} of the shard)", request.tablet_type),
         start,
         table: schema.name.clone(),
         rule: rule.to_string(),

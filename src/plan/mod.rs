@@ -44,6 +44,16 @@ pub enum TabletType {
     Rdonly,
 }
 
+impl std::fmt::Display for TabletType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+            Self::Rdonly => "rdonly",
+        })
+    }
+}
+
 /// Vitess's VStreamFlags, as far as they do not choose tablets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flags {

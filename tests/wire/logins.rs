@@ -151,16 +151,18 @@ async fn mysql_logs_in_under_tls_and_by_the_rsa_key() {
         let mut command = std::process::Command::new(&mysql);
         command.args(["--no-defaults", "--host=127.0.0.1", "--protocol=tcp", "-ubob"]);
         command.arg(format!("--port={}", address.port())).args(arguments);
-        command.args(["-N", "-e", "select user()"]);
+        let text = "select user(); show status like 'ssl_version'";
+        command.args(["-N", "-e", text]);
         let output = tokio::task::block_in_place(|| command.output().unwrap());
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (text(output.stdout), text(output.stderr))
     };
-    let user = "bob@127.0.0.1\n";
+    let clear = "bob@127.0.0.1\nSsl_version\t\n";
+    let tls = "bob@127.0.0.1\nSsl_version\tTLSv1.3\n";
     for (arguments, expected, complaint) in [
-        (&["-psecret", "--ssl-mode=REQUIRED"][..], user, ""),
+        (&["-psecret", "--ssl-mode=REQUIRED"][..], tls, ""),
         (&["-pwrong", "--ssl-mode=REQUIRED"], "", "ERROR 1045 (28000)"),
-        (&["-psecret", "--ssl-mode=DISABLED", "--get-server-public-key"], user, ""),
+        (&["-psecret", "--ssl-mode=DISABLED", "--get-server-public-key"], clear, ""),
         (&["-psecret", "--ssl-mode=DISABLED"], "", "ERROR 2061 (HY000)"),
     ] {
         // A fresh door each time: a password that was shown once need not be shown again.

@@ -26,6 +26,7 @@ use super::registry::{ConnectionId, End, Patience, Process, Seat, Token};
 use super::resultset::{Encoding, RowForm, Table};
 use super::session::{Asked, Reply, Session, Stream, no_such_thread};
 use super::show;
+use super::socket::Agreed;
 use super::stream::{self, Chain, Ending, RowWriter};
 use super::variables::Variables;
 use super::wire::Done;
@@ -412,7 +413,9 @@ impl Client {
             }
             Asked::Processlist { full } => Ok(show::processlist(&self.processes(), full)),
             Asked::Vstreams(filter) => self.vstreams(filter.as_ref()),
-            Asked::Status(filter) => show::status(&self.status_entries(), filter.as_ref()),
+            Asked::Status(filter) => {
+                show::status(self.status_entries(link.agreed()), filter.as_ref())
+            }
         };
         Ok(table.map(|mut table| {
             table.fit();
@@ -587,13 +590,16 @@ impl Client {
         )
     }
 
-    fn status_entries(&self) -> [(&'static str, u64); 4] {
+    fn status_entries(&self, tls: Option<Agreed>) -> [(&'static str, String); 6] {
         let (started, statements) = self.seat.registry().activity();
+        let (cipher, version) = tls.map(|tls| (tls.cipher, tls.version)).unwrap_or_default();
         [
-            ("Questions", statements),
-            ("Threads_connected", self.seat.registry().connections() as u64),
-            ("Uptime", started.elapsed().as_secs()),
-            ("Vstreams_open", self.shared.engine.streams().len() as u64),
+            ("Questions", statements.to_string()),
+            ("Ssl_cipher", cipher.to_owned()),
+            ("Ssl_version", version.to_owned()),
+            ("Threads_connected", self.seat.registry().connections().to_string()),
+            ("Uptime", started.elapsed().as_secs().to_string()),
+            ("Vstreams_open", self.shared.engine.streams().len().to_string()),
         ]
     }
 }

@@ -49,10 +49,13 @@ pub fn variables(variables: &Variables, filter: Option<&Filter>) -> Result<Table
 }
 
 /// SHOW STATUS.
-pub fn status(entries: &[(&str, u64)], filter: Option<&Filter>) -> Result<Table, Failure> {
+pub fn status(
+    entries: impl IntoIterator<Item = (&'static str, String)>,
+    filter: Option<&Filter>,
+) -> Result<Table, Failure> {
     let rows =
-        entries.iter().map(|(name, value)| vec![Some((*name).to_owned()), Some(value.to_string())]);
-    let table = Table { rows: rows.collect(), ..name_and_value() };
+        entries.into_iter().map(|(name, value)| vec![Some(name.to_owned()), Some(value)]).collect();
+    let table = Table { rows, ..name_and_value() };
     keep(table, filter)
 }
 
