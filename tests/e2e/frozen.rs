@@ -31,7 +31,7 @@ async fn one_frozen_client_and_fifty_live_ones() {
     for _ in 0..LIVE {
         live.push(open(&server).await);
     }
-    let before = resident(server.pid());
+    let before = server.resident();
     // Far more than all buffers between the server and the frozen client hold.
     let changes = rounds(600, 1_200, 6_000);
     let reading = live.into_iter().map(|mut client| {
@@ -54,7 +54,7 @@ async fn one_frozen_client_and_fifty_live_ones() {
         let read = tokio::time::timeout(Duration::from_secs(300), client).await;
         read.expect("live clients get everything").expect("in order");
     }
-    let growth = resident(server.pid()).saturating_sub(before);
+    let growth = server.resident().saturating_sub(before);
     let written = changes * CELL_BYTES;
     println!("{written} bytes written, {LIVE} live clients read all, server grew by {growth}");
     assert!(growth < GROWTH_BYTES_MAX, "the server grew by {growth} bytes");
@@ -70,12 +70,4 @@ async fn open(server: &Vstreamd) -> Raw {
     client.query("SET WORKLOAD=OLAP").await;
     assert_eq!(client.open(STATEMENT).await, ["op", "id", "body"]);
     client
-}
-
-/// Bytes of memory that a process has in use.
-fn resident(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read its status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
-    let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok());
-    kib.expect("a number of KiB") * 1024
 }

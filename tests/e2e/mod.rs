@@ -2,6 +2,7 @@
 
 mod bystanders;
 mod crash;
+mod footprint;
 mod frozen;
 mod lifecycle;
 mod page;

@@ -74,6 +74,24 @@ impl Vstreamd {
         self.child.id()
     }
 
+    /// Bytes of memory that it has in use.
+    pub fn resident(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    /// The most bytes of memory that it had in use so far.
+    pub fn resident_max(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> usize {
+        let path = format!("/proc/{}/status", self.pid());
+        let status = std::fs::read_to_string(path).expect("read its status");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("it has memory");
+        let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok());
+        kib.expect("a number of KiB") * 1024
+    }
+
     /// Everything logged so far.
     pub fn log(&self) -> String {
         self.log.lock().expect("nobody panics with the log").clone()

@@ -147,6 +147,11 @@ impl Capture {
         }
         let run = state.runs.last_mut().expect("a run was pushed if there was none");
         run.push(images, &state.before, &state.after);
+        for buffer in [&mut state.before, &mut state.after] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
         Ok(())
     }
 
@@ -268,6 +273,8 @@ fn triggers(version: i64, schema: &TableSchema) -> String {
 const FUNCTION: &str = "vstream_capture";
 const BEFORE: u8 = 1;
 const AFTER: u8 = 2;
+/// A larger buffer is given back once its image is in the run.
+const KEPT_BYTES: usize = 64 << 10;
 /// About how many bytes one journal entry holds.
 const ENTRY_BYTES: usize = 512 << 10;
 /// Columns of which both images fit into the arguments of one function call (SQLite: 1000).

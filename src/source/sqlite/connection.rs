@@ -137,7 +137,8 @@ impl Drop for Reader {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Page cache per connection, in KiB (SQLite: negative for KiB).
 const CACHE_KIB: i64 = -8192;
-/// Prepared statements that a connection keeps.
+/// Prepared statements that a connection keeps, all of them the store's own: a client's holds its
+/// literals, which may be many MiB, in its text and again in its code, and is hardly ever repeated.
 const STATEMENTS_CACHED: usize = 64;
 /// SQLite's length limit also holds for whole rows and journal entries.
 const ROW_MARGIN: i32 = 64 << 20;

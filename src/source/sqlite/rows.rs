@@ -107,7 +107,7 @@ impl Work<'_> {
 
     fn run(&self, giver: &Giver<RowBlock, Ended>) -> Result<(), BackendError> {
         let failed = |error: rusqlite::Error| self.failed(&error);
-        let mut statement = self.connection.prepare_cached(&self.query.sql).map_err(failed)?;
+        let mut statement = self.connection.prepare(&self.query.sql).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         let mut block = RowBlock::default();
         let mut found = 0_u64;

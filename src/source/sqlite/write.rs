@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
     }
 
     fn found(&self, sql: &str) -> Result<Found, Fault> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.fault(&e))?;
+        let mut statement = self.connection.prepare(sql).map_err(|e| self.fault(&e))?;
         let columns = statement.column_count();
         let mut rows = statement.query([]).map_err(|e| self.fault(&e))?;
         let mut found = Found::new();

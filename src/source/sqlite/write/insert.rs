@@ -32,8 +32,7 @@ impl Run<'_> {
     }
 
     fn given(&self, rows: &InsertRows) -> Result<Vec<Vec<Stored>>, Fault> {
-        let mut statement =
-            self.connection.prepare_cached(&rows.sql).map_err(|e| self.fault(&e))?;
+        let mut statement = self.connection.prepare(&rows.sql).map_err(|e| self.fault(&e))?;
         let columns = statement.column_count();
         let mut found = statement.query([]).map_err(|e| self.fault(&e))?;
         let mut given = Vec::new();
