@@ -342,3 +342,23 @@ async fn an_idle_shard_holds_up_no_other() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_session_keeps_in_variables_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), StoreConfig::default()).await;
+    let mut client = Client::new(&store).await;
+    ten(&mut client).await;
+    let code = |outcome: Result<Vec<String>, vstreamd::source::BackendError>| {
+        outcome.map_err(|error| error.code).err()
+    };
+    let long = "SET @a = (SELECT REPEAT('x', 65537) FROM ten WHERE id = 1)";
+    assert_eq!(code(client.run(long).await), Some(1105));
+    for number in 0..256 {
+        client.ok(&format!("SET @v{number} = (SELECT id FROM ten WHERE id = 1)")).await;
+    }
+    let more = client.run("SET @more = (SELECT id FROM ten WHERE id = 1)").await;
+    assert_eq!(code(more), Some(1105));
+    client.ok("SET @v7 = (SELECT id FROM ten WHERE id = 2)").await;
+    assert_eq!(client.ok("SELECT @v7").await, ["2"]);
+}

@@ -32,6 +32,33 @@ async fn variables_say_what_the_configuration_says() {
 }
 
 #[tokio::test]
+async fn the_cursors_of_a_session_share_one_bound() {
+    let door = OpenDoor::scripted().await;
+    let mut raw = Raw::login(door.address, &Login::default()).await;
+    let cursor = async |raw: &mut Raw, id: u8| {
+        raw.send(0x16, b"select rows 40 1048576").await;
+        for _ in 0..2 {
+            raw.read().await.expect("a prepared statement and its column");
+        }
+        raw.send(0x17, &[id, 0, 0, 0, 1, 1, 0, 0, 0]).await;
+        let packet = raw.read().await.expect("an answer");
+        if packet[0] == 0xff {
+            return u16::from_le_bytes([packet[1], packet[2]]);
+        }
+        for _ in 0..2 {
+            raw.read().await.expect("a column and the end of them");
+        }
+        0
+    };
+    assert_eq!(cursor(&mut raw, 1).await, 0);
+    assert_eq!(cursor(&mut raw, 2).await, 1114, "40 and 40 MiB");
+    raw.send(0x19, &[1, 0, 0, 0]).await;
+    assert_eq!(cursor(&mut raw, 3).await, 0);
+    check_alive(&mut raw).await;
+    door.close().await;
+}
+
+#[tokio::test]
 async fn the_login_names_the_collation_of_texts() {
     let door = OpenDoor::scripted().await;
     let mut raw = Raw::login(door.address, &Login::default()).await;

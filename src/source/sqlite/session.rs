@@ -187,6 +187,19 @@ impl StoreSession {
         for (name, column) in names.into_iter().zip(rows.columns()) {
             let Some((cell, rest)) = crate::event::row::split_cell(cells) else { break };
             cells = rest;
+            if cell.is_some_and(|cell| cell.len() > USER_VARIABLE_BYTES_MAX) {
+                return Err(BackendError::new(
+                    1105,
+                    "HY000",
+                    format!(
+                        "user variable '{name}' is longer than {USER_VARIABLE_BYTES_MAX} bytes"
+                    ),
+                ));
+            }
+            let known = self.variables.contains_key(&name);
+            if !known && self.variables.len() >= USER_VARIABLES_MAX {
+                return Err(BackendError::new(1105, "HY000", "too many user variables"));
+            }
             self.variables.insert(name, user_value(&column.column.column_type, cell));
         }
         Ok(())
@@ -406,6 +419,10 @@ fn unexpected(statement: &Translated) -> BackendError {
     Fault::Internal(format!("{statement:?} is not run here")).into()
 }
 
+/// User variables of one session that hold what a query found; the door bounds all others alike.
+const USER_VARIABLES_MAX: usize = 256;
+/// Bytes of the value of one.
+const USER_VARIABLE_BYTES_MAX: usize = 64 << 10;
 /// How often a SELECT is translated again because of a DDL statement in between.
 const STALE_MAX: u32 = 5;
 const READ_ONLY: &str = "Cannot execute statement in a READ ONLY transaction.";

@@ -117,7 +117,8 @@ impl Client {
                 let columns: Vec<_> =
                     rows.columns().iter().map(|column| definition(column, schema)).collect();
                 if self.manner.cursor {
-                    let kept = keep(link, &mut rows, limit, token).await?;
+                    let held = self.prepared.kept_bytes();
+                    let kept = keep(link, &mut rows, limit, held, token).await?;
                     rows.stop(link, &self.seat).await?;
                     return Ok(kept.map(|blocks| {
                         self.note_warnings();
@@ -339,14 +340,15 @@ impl Sender<'_> {
     }
 }
 
-/// Reads all rows, or as many as are enough, for a cursor.
+/// Reads all rows, or as many as are enough, for a cursor; other cursors hold `held` bytes.
 async fn keep(
     link: &mut Link,
     rows: &mut Running<Box<dyn BackendRows>>,
     limit: Option<u64>,
+    held: usize,
     token: &Token,
 ) -> io::Result<Result<Vec<RowBlock>, Failure>> {
-    let (mut kept, mut bytes) = (Vec::new(), 0);
+    let (mut kept, mut bytes) = (Vec::new(), held);
     let mut left = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
     while left > 0 {
         let mut block = match watched(link, token, rows.next()).await? {
@@ -360,8 +362,8 @@ async fn keep(
         bytes += block.bytes();
         if bytes > CURSOR_BYTES_MAX {
             return Ok(Err(error::CURSOR_FULL.with(format!(
-                "The table 'cursor' is full: a cursor keeps at most {CURSOR_BYTES_MAX} bytes of \
-                 rows; run the statement without a cursor, or with a LIMIT"
+                "The table 'cursor' is full: a session's cursors keep at most {CURSOR_BYTES_MAX} \
+                 bytes of rows; run the statement without a cursor, or with a LIMIT"
             ))));
         }
         kept.push(block);
@@ -390,5 +392,5 @@ fn definition(column: &ResultColumn, schema: &str) -> ColumnDefinition {
     }
 }
 
-/// Bytes of rows that one cursor keeps until they are fetched.
+/// Bytes of rows that a session's cursors keep until they are fetched.
 const CURSOR_BYTES_MAX: usize = 64 << 20;

@@ -60,6 +60,16 @@ enum Cursor {
     Rows(KeptRows),
 }
 
+impl Cursor {
+    fn bytes(&self) -> usize {
+        match self {
+            // Its rows wait in the engine, which bounds them.
+            Self::Stream(_) => 0,
+            Self::Rows(rows) => rows.bytes(),
+        }
+    }
+}
+
 /// The rest of a whole result.
 #[derive(Debug)]
 pub(super) struct KeptRows {
@@ -93,6 +103,10 @@ impl KeptRows {
         }
     }
 
+    fn bytes(&self) -> usize {
+        self.blocks.iter().map(RowBlock::bytes).sum()
+    }
+
     fn is_over(&self) -> bool {
         let rest = self.blocks.get(self.block..).unwrap_or_default();
         rest.iter().enumerate().all(|(at, block)| {
@@ -120,6 +134,12 @@ impl Prepared {
     pub fn clear(&mut self) {
         self.statements.clear();
         self.bytes = 0;
+    }
+
+    /// Bytes of rows that wait in cursors.
+    pub fn kept_bytes(&self) -> usize {
+        let cursors = self.statements.values().filter_map(|statement| statement.cursor.as_ref());
+        cursors.map(Cursor::bytes).sum()
     }
 
     fn statement(&mut self, id: u32, command: &str) -> Result<&mut PreparedStatement, Failure> {
