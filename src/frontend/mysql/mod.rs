@@ -320,9 +320,16 @@ async fn say_goodbye(link: &mut Link, failure: &Failure) {
 }
 
 /// Rows leave at once, and a peer that vanished is noticed.
+///
+/// Deliberately without `TCP_USER_TIMEOUT`: Linux also gives up a peer that answers but reads
+/// nothing for so long, and the client of a stream may read nothing for hours. Where rows are on
+/// their way to a peer that vanished, the kernel's own retries end (about 15 minutes).
 fn prepare(socket: &TcpStream) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE_TIME);
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE_TIME)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
     socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
@@ -334,3 +341,26 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Silence after which the kernel asks whether the peer is there.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+/// How long it waits for an answer before it asks again: the default, 75 s, is for another age.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How many questions without an answer end the connection.
+const KEEPALIVE_RETRIES: u32 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn silent_peers_are_asked_and_frozen_ones_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        prepare(&server).unwrap();
+        let socket = socket2::SockRef::from(&server);
+        assert!(socket.keepalive().unwrap() && server.nodelay().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE_TIME);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_RETRIES);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+    }
+}
