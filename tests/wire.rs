@@ -3,6 +3,8 @@
 mod bounds;
 mod chains;
 mod clients;
+mod hostile;
+mod lives;
 mod logins;
 mod passthrough;
 mod prepared;
@@ -399,43 +401,6 @@ async fn connections_have_a_bound_and_logins_a_deadline() {
         assert_eq!(raw.read().await, None, "too slow to log in");
     }
     check_alive(&mut Raw::login(door.address, &Login::default()).await).await;
-    door.close().await;
-}
-
-#[tokio::test]
-async fn random_bytes_hurt_nobody() {
-    let door = OpenDoor::scripted().await;
-    let mut witness = Raw::login(door.address, &Login::default()).await;
-    let mut random = fastrand::Rng::with_seed(20_261_122);
-    for round in 0..crate::harness::rounds(200, 1_000, 10_000) {
-        let mut bytes = vec![0; random.usize(1..300)];
-        random.fill(&mut bytes);
-        let mut raw = if round % 2 == 0 {
-            Raw::connect(door.address).await
-        } else {
-            Raw::login(door.address, &Login::default()).await
-        };
-        let framing = random.u8(0..3);
-        let sent = match framing {
-            0 => bytes,
-            1 => framed(u8::from(round % 2 == 0), &bytes),
-            _ => {
-                let mut packet = raw.login_payload(&Login::default());
-                let at = random.usize(..packet.len());
-                packet[at] = random.u8(..);
-                packet.truncate(random.usize(1..=packet.len()));
-                framed(u8::from(round % 2 == 0), &packet)
-            }
-        };
-        let _ = raw.socket.write_all(&sent).await;
-        if random.bool() {
-            let _ = raw.socket.shutdown().await;
-            let mut rest = Vec::new();
-            let reading = raw.socket.read_to_end(&mut rest);
-            let _ = tokio::time::timeout(PATIENCE, reading).await.expect("the server closes too");
-        }
-    }
-    check_alive(&mut witness).await;
     door.close().await;
 }
 

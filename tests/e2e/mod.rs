@@ -2,6 +2,7 @@
 
 mod bystanders;
 mod crash;
+mod flood;
 mod footprint;
 mod frozen;
 mod lifecycle;

@@ -14,6 +14,7 @@ use vstreamd::shutdown::ShutdownController;
 use vstreamd::source::Backend;
 use vstreamd::telemetry;
 
+use super::panics;
 use super::scripted::Scripted;
 
 /// An open door.
@@ -57,6 +58,7 @@ impl OpenDoor {
         shards: Vec<ShardSources>,
         access: Access,
     ) -> Self {
+        panics::watch();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut names: Vec<_> = shards.iter().map(|shard| shard.shard.clone()).collect();
@@ -77,11 +79,12 @@ impl OpenDoor {
         Self { address, controller, task }
     }
 
-    /// Asks the door to close, and waits until it has.
+    /// Asks the door to close, and waits until it has. Fails if a task panicked meanwhile.
     pub async fn close(self) {
         self.controller.request();
         let closed = tokio::time::timeout(Duration::from_secs(90), self.task).await;
         closed.expect("the door closes in time").unwrap();
+        panics::check();
     }
 }
 

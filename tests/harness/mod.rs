@@ -3,6 +3,7 @@
 pub mod door;
 pub mod keyspace;
 pub mod mirror;
+pub mod panics;
 pub mod raw;
 pub mod real;
 pub mod scripted;

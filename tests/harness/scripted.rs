@@ -24,6 +24,9 @@ pub struct Scripted {
     running: Arc<AtomicUsize>,
 }
 
+/// Random statements ask for more.
+const CELL_BYTES_MAX: usize = 64 << 20;
+
 struct Session {
     status: BackendStatus,
     killed: Arc<AtomicBool>,
@@ -59,12 +62,12 @@ impl BackendSession for Session {
         let words: Vec<&str> = lower.split_whitespace().collect();
         match words[..] {
             ["select", "rows", count, bytes] => {
-                let cell = vec![b'x'; bytes.parse().unwrap()];
-                Ok(rows(count.parse().unwrap(), cell))
+                let (count, cell) = script(count, bytes)?;
+                Ok(rows(count, cell))
             }
             ["select", "hang", count, bytes] => {
-                let cell = vec![b'x'; bytes.parse().unwrap()];
-                Ok(self.hang(count.parse().unwrap(), cell))
+                let (count, cell) = script(count, bytes)?;
+                Ok(self.hang(count, cell))
             }
             ["do" | "select", "wait"] => {
                 until(&self.killed).await;
@@ -92,7 +95,7 @@ impl BackendSession for Session {
                 last_insert_id: 7,
                 ..BackendOk::default()
             })),
-            _ => Err(BackendError::new(1064, "42000", "You have an error in your SQL syntax")),
+            _ => Err(syntax()),
         }
     }
 
@@ -162,6 +165,18 @@ impl BackendRows for Rows {
         }
         Ok(Some(block))
     }
+}
+
+/// So many rows, with this cell.
+fn script(count: &str, bytes: &str) -> Result<(usize, Vec<u8>), BackendError> {
+    let number = |text: &str| text.parse::<usize>().ok();
+    let bytes = number(bytes).filter(|bytes| *bytes <= CELL_BYTES_MAX);
+    let (Some(count), Some(bytes)) = (number(count), bytes) else { return Err(syntax()) };
+    Ok((count, vec![b'x'; bytes]))
+}
+
+fn syntax() -> BackendError {
+    BackendError::new(1064, "42000", "You have an error in your SQL syntax")
 }
 
 /// What `@@name` or `name()` is worth.

@@ -92,8 +92,10 @@ async fn connections_in_the_clear_are_refused_where_tls_is_required() {
     door.close().await;
 }
 
-/// Says SSLRequest and the TLS hello in one write, logs in, and asks for its user; what was read.
-fn log_in_under_tls(address: SocketAddr) -> Vec<u8> {
+/// A connection that says SSLRequest and the TLS hello in one write.
+pub(super) fn under_tls(
+    address: SocketAddr,
+) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(certificate()).unwrap()).unwrap();
@@ -111,16 +113,25 @@ fn log_in_under_tls(address: SocketAddr) -> Vec<u8> {
     let mut greeting = vec![0; usize::from(header[0])];
     socket.read_exact(&mut greeting).unwrap();
 
+    let mut hello = framed(1, &ssl_request());
+    tls.write_tls(&mut hello).unwrap();
+    socket.write_all(&hello).unwrap();
+    rustls::StreamOwned::new(tls, socket)
+}
+
+/// The first half of a login packet, under TLS and before it.
+pub(super) fn ssl_request() -> Vec<u8> {
     let flags = 0x0008_8a00_u32 | 0x0100_0000;
     let mut request = flags.to_le_bytes().to_vec();
     request.extend_from_slice(&[0, 0, 0, 1, 45]);
     request.resize(32, 0);
-    let mut hello = framed(1, &request);
-    tls.write_tls(&mut hello).unwrap();
-    socket.write_all(&hello).unwrap();
+    request
+}
 
-    let mut stream = rustls::Stream::new(&mut tls, &mut socket);
-    let mut login = request.clone();
+/// Logs in as bob, who must show the password; the server's last word.
+fn log_in_under_tls(address: SocketAddr) -> Vec<u8> {
+    let mut stream = under_tls(address);
+    let mut login = ssl_request();
     login.extend_from_slice(b"bob\0\x01xcaching_sha2_password\0");
     stream.write_all(&framed(2, &login)).unwrap();
     let mut answer = [0; 6];
