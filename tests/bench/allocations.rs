@@ -16,6 +16,7 @@ use vstreamd::config::{Config, Overrides};
 
 use super::figures::aim;
 use super::servers::{LoggedRows, ready};
+use super::wire::Query;
 
 /// Counts them.
 pub fn run() {
@@ -23,21 +24,27 @@ pub fn run() {
     let connect = || ready(&server.address.to_string());
     let logged =
         LoggedRows::new(connect, &[(TRANSACTIONS * FEW, FEW), (TRANSACTIONS * MANY, MANY)]);
-    let mut client = connect();
-    let mut reads = |rows: u64| {
-        let statement = logged.statement(rows);
-        server.allocations(|| assert_eq!(client.count(&statement), rows)) as f64
-    };
-    // The first reading warms buffers up.
-    reads(TRANSACTIONS * (FEW + MANY));
-    let half = reads(TRANSACTIONS / 2 * FEW);
-    let few = reads(TRANSACTIONS * FEW);
-    let all = reads(TRANSACTIONS * (FEW + MANY));
-    let per_small = (few - half) / (TRANSACTIONS / 2) as f64;
-    let per_large = (all - few) / TRANSACTIONS as f64;
-    println!("  per transaction of {FEW} rows {per_small:.2}, of {MANY} rows {per_large:.2}");
-    let each = (per_large - per_small) / (MANY - FEW) as f64;
-    aim("allocations per row", each, "", each < 0.005, "0");
+    for form in ["text", "binary"] {
+        let mut client = connect();
+        let mut reads = |rows: u64| {
+            let statement = logged.statement(rows);
+            let query = match form {
+                "text" => Query::Text(statement),
+                _ => client.prepare(&statement),
+            };
+            server.allocations(|| assert_eq!(client.count(&query), rows)) as f64
+        };
+        // The first reading warms buffers up.
+        reads(TRANSACTIONS * (FEW + MANY));
+        let half = reads(TRANSACTIONS / 2 * FEW);
+        let few = reads(TRANSACTIONS * FEW);
+        let all = reads(TRANSACTIONS * (FEW + MANY));
+        let per_small = (few - half) / (TRANSACTIONS / 2) as f64;
+        let per_large = (all - few) / TRANSACTIONS as f64;
+        println!("  per transaction of {FEW} rows {per_small:.2}, of {MANY} rows {per_large:.2}");
+        let each = (per_large - per_small) / (MANY - FEW) as f64;
+        aim(&format!("allocations per row, {form} rows"), each, "", each < 0.005, "0");
+    }
 }
 
 /// vstreamd on a thread of its own.

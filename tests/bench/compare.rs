@@ -5,25 +5,25 @@ use std::time::Instant;
 use super::figures::{Spread, cpu};
 use super::real;
 use super::servers::{TABLE, Vstreamd, fill};
-use super::wire::Client;
+use super::wire::{Client, Query};
 
 /// One side: a server's process, a connection, and the statement that sends the rows.
-pub struct Side<'a> {
-    pub name: &'a str,
+pub struct Side {
+    pub name: &'static str,
     pub pid: u32,
     pub client: Client,
-    pub statement: String,
+    statement: String,
+    pub query: Query,
     /// How often the statement is run in one run; enough for CPU times of 10 ms to mean something.
     pub repeats: u32,
     /// Bytes per row on the wire, as found.
     pub bytes: u64,
 }
 
-impl Side<'static> {
+impl Side {
     /// What a vstreamd sends for a statement.
     pub fn vstreamd(server: &Vstreamd, statement: String, repeats: u32) -> Self {
-        let (name, pid, client) = ("vstreamd", server.pid, server.client());
-        Self { name, pid, client, statement, repeats, bytes: 0 }
+        Self::new("vstreamd", server.pid, server.client(), statement, repeats)
     }
 
     /// A SELECT of as many rows from a MariaDB, in a database of their own.
@@ -34,8 +34,17 @@ impl Side<'static> {
         client.run(&format!("USE {database}"));
         client.run(TABLE);
         fill(&mut client, 1, rows, 1000);
-        let statement = "SELECT * FROM bench".to_owned();
-        Self { name: "mariadbd", pid: server.pid, client, statement, repeats, bytes: 0 }
+        Self::new("mariadbd", server.pid, client, "SELECT * FROM bench".to_owned(), repeats)
+    }
+
+    fn new(name: &'static str, pid: u32, client: Client, statement: String, repeats: u32) -> Self {
+        let query = Query::Text(statement.clone());
+        Self { name, pid, client, statement, query, repeats, bytes: 0 }
+    }
+
+    /// From now on the statement is a prepared one, whose rows are binary.
+    pub fn prepare(&mut self) {
+        self.query = self.client.prepare(&self.statement);
     }
 }
 
@@ -48,7 +57,7 @@ pub struct Outcome {
 }
 
 /// Runs both in turns, `rows` rows per statement, and prints a line for each.
-pub fn compare(ours: Side<'_>, theirs: Side<'_>, rows: u64) -> (Outcome, Outcome) {
+pub fn compare(ours: &mut Side, theirs: &mut Side, rows: u64) -> (Outcome, Outcome) {
     let mut sides = [ours, theirs];
     let mut times = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
     for _ in 0..RUNS {
@@ -56,7 +65,7 @@ pub fn compare(ours: Side<'_>, theirs: Side<'_>, rows: u64) -> (Outcome, Outcome
             let received = side.client.received;
             let (cpu_before, start) = (cpu(side.pid), Instant::now());
             for _ in 0..side.repeats {
-                assert_eq!(side.client.count(&side.statement), rows, "{}", side.statement);
+                assert_eq!(side.client.count(&side.query), rows, "{}", side.statement);
             }
             let millions = (rows * u64::from(side.repeats)) as f64 / 1e6;
             walls.push(start.elapsed().as_secs_f64() / millions);

@@ -1,6 +1,10 @@
 //! What is read from the system, and how it is summed up.
 
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use tempfile::NamedTempFile;
 
 /// CPU time that a process and its threads have used so far, to 10 ms.
 pub fn cpu(pid: u32) -> Duration {
@@ -25,6 +29,54 @@ pub fn resident(pid: u32) -> u64 {
     kib * 1024
 }
 
+/// Counts a process's system calls by strace.
+pub struct SystemCalls {
+    strace: Child,
+    table: NamedTempFile,
+}
+
+impl SystemCalls {
+    /// Begins to count those of all threads that the process has now.
+    pub fn of(pid: u32) -> SystemCalls {
+        let table = NamedTempFile::new().expect("make a file");
+        let strace = Command::new("strace")
+            .args(["-f", "-c", "-U", "name,calls", "-p", &pid.to_string(), "-o"])
+            .arg(table.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("run strace");
+        let mut counter = SystemCalls { strace, table };
+        let tasks = format!("/proc/{pid}/task");
+        while !std::fs::read_dir(&tasks).expect("the server is alive").all(is_traced) {
+            let ended = counter.strace.try_wait().expect("strace is a child");
+            assert_eq!(ended, None, "strace may not trace the server");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        counter
+    }
+
+    /// How many there were.
+    pub fn finish(mut self) -> u64 {
+        let strace = self.strace.id().to_string();
+        let told = Command::new("kill").args(["-INT", &strace]).status().expect("run kill");
+        assert!(told.success(), "strace is alive");
+        let _ = self.strace.wait();
+        let table = std::fs::read_to_string(self.table.path()).expect("strace's table");
+        let calls = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["total", calls] => calls.parse().ok(),
+            _ => None,
+        };
+        table.lines().find_map(calls).unwrap_or_else(|| panic!("strace counted nothing: {table}"))
+    }
+}
+
+fn is_traced(task: std::io::Result<std::fs::DirEntry>) -> bool {
+    let status = |path: &Path| std::fs::read_to_string(path.join("status")).ok();
+    let status = task.ok().and_then(|task| status(&task.path()));
+    // A thread that has just ended is no longer of interest.
+    status.is_none_or(|status| !status.contains("TracerPid:\t0\n"))
+}
+
 /// Smallest, middle and largest of some runs.
 #[derive(Clone, Copy)]
 pub struct Spread {
@@ -46,8 +98,13 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// The value that this share of the sorted values does not exceed.
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+/// The values that half and 99 of 100 of these do not exceed.
+pub fn percentiles(mut values: Vec<f64>) -> [f64; 2] {
+    values.sort_by(f64::total_cmp);
+    [0.5, 0.99].map(|share| percentile(&values, share))
+}
+
+fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted[rank.clamp(1, sorted.len()) - 1]
 }

@@ -1,18 +1,19 @@
 //! The two servers that are measured side by side, and the rows that both hold.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::wire::Client;
+use super::wire::{Client, Step};
 
 /// A vstreamd on an empty store of its own; ends with the value.
 pub struct Vstreamd {
     pub address: String,
     pub pid: u32,
     process: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Vstreamd {
@@ -35,7 +36,12 @@ impl Vstreamd {
         BufReader::new(stdout).read_line(&mut line).expect("read from vstreamd");
         let address = line.split_whitespace().find_map(|word| word.strip_prefix("mysql="));
         let address = address.unwrap_or_else(|| panic!("vstreamd is not ready: {line}")).to_owned();
-        Vstreamd { address, pid: process.id(), process, _dir: dir }
+        Vstreamd { address, pid: process.id(), process, dir }
+    }
+
+    /// The file of the certificate that it made.
+    pub fn certificate(&self) -> PathBuf {
+        self.dir.path().join("data/server-cert.pem")
     }
 
     /// A connection that may stream.
@@ -47,9 +53,14 @@ impl Vstreamd {
 /// A connection to the vstreamd at `address` that may stream.
 pub fn ready(address: &str) -> Client {
     let mut client = Client::connect(address);
+    prepare(&mut client);
+    client
+}
+
+/// Lets a connection to a vstreamd stream.
+pub fn prepare(client: &mut Client) {
     client.run("SET WORKLOAD = 'OLAP'");
     client.run("USE commerce");
-    client
 }
 
 /// Rows in vstreamd's shared log: prepared batches, as every follower gets them.
@@ -75,7 +86,7 @@ impl LoggedRows {
             next += rows;
         }
         for _ in 1..next {
-            follower.step();
+            assert_eq!(follower.step(), Step::Row);
         }
         let start = row.pop().flatten().expect("_pos is never NULL");
         LoggedRows { start, _follower: follower }

@@ -1,18 +1,40 @@
 //! A MySQL client that counts instead of reading: rows are skipped in its buffer, so that it costs
-//! both servers the same and next to nothing. Text protocol, empty password, blocking.
+//! both servers the same and next to nothing. Empty password, blocking.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: Vec<u8>,
     /// What of the buffer is filled and not yet consumed.
     ready: std::ops::Range<usize>,
     /// Bytes consumed since the connection began.
     pub received: u64,
+    /// The server's number of the connection.
+    pub id: u32,
+}
+
+/// A socket, in the clear or under TLS.
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
+/// A statement that has rows.
+#[derive(Debug, Clone)]
+pub enum Query {
+    /// Sent as a text; its rows are texts.
+    Text(String),
+    /// Prepared under this number; its rows are binary.
+    Prepared(u32),
 }
 
 /// What a packet inside a result is.
@@ -22,24 +44,44 @@ pub enum Step {
     Row,
     /// The end of the rows.
     End,
+    /// An error in place of the end: its code, and what the server says.
+    Failed(u16, String),
 }
 
 impl Client {
-    /// Logs in as root.
+    /// Logs in as root, in the clear.
     pub fn connect(address: &str) -> Client {
+        Client::log_in(address, None, BUFFER_BYTES)
+    }
+
+    /// Logs in as root, under TLS if given a configuration, with a buffer of so many bytes.
+    pub fn log_in(address: &str, tls: Option<&Arc<ClientConfig>>, buffer_bytes: usize) -> Client {
         let stream = TcpStream::connect(address).expect("connect");
         stream.set_nodelay(true).expect("set TCP_NODELAY");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("set a time-out");
-        let mut client = Client { stream, buffer: vec![0; BUFFER_BYTES], ready: 0..0, received: 0 };
+        let socket = stream.try_clone().expect("share the socket");
+        let (buffer, stream) = (vec![0; buffer_bytes], Box::new(stream));
+        let mut client = Client { stream, buffer, ready: 0..0, received: 0, id: 0 };
         let greeting = client.packet();
         assert_eq!(greeting[0], 10, "the greeting is of protocol 10");
-        let mut login = Vec::new();
-        login.extend_from_slice(&CAPABILITIES.to_le_bytes());
+        let version_end = greeting.iter().position(|byte| *byte == 0).expect("a version");
+        let id = greeting[version_end + 1..][..4].try_into().expect("four bytes");
+        client.id = u32::from_le_bytes(id);
+        let capabilities = CAPABILITIES | if tls.is_some() { SSL } else { 0 };
+        let mut login = capabilities.to_le_bytes().to_vec();
         login.extend_from_slice(&(1_u32 << 30).to_le_bytes());
         login.push(45); // utf8mb4_general_ci
         login.extend_from_slice(&[0; 23]);
+        let mut sequence = 1;
+        if let Some(config) = tls {
+            client.send(sequence, &login);
+            sequence += 1;
+            let name = ServerName::try_from("localhost").expect("a name");
+            let tls = ClientConnection::new(Arc::clone(config), name).expect("begin TLS");
+            client.stream = Box::new(StreamOwned::new(tls, socket));
+        }
         login.extend_from_slice(b"root\0\0mysql_native_password\0");
-        client.send(1, &login);
+        client.send(sequence, &login);
         loop {
             let packet = client.packet_with_sequence();
             match packet.1[0] {
@@ -53,7 +95,7 @@ impl Client {
 
     /// Runs a statement that has no rows.
     pub fn run(&mut self, sql: &str) {
-        self.command(sql);
+        self.command(QUERY, sql.as_bytes());
         let reply = self.packet();
         match reply[0] {
             0x00 => {}
@@ -62,11 +104,38 @@ impl Client {
         }
     }
 
+    /// Prepares a statement that has rows and no parameters.
+    pub fn prepare(&mut self, sql: &str) -> Query {
+        self.command(PREPARE, sql.as_bytes());
+        let head = self.packet();
+        assert_eq!(head[0], 0, "{sql}: {}", String::from_utf8_lossy(&head));
+        let columns = u16::from_le_bytes([head[5], head[6]]);
+        if columns > 0 {
+            for _ in 0..=columns {
+                self.packet();
+            }
+        }
+        Query::Prepared(u32::from_le_bytes([head[1], head[2], head[3], head[4]]))
+    }
+
     /// Starts a statement that has rows and reads the column definitions.
     pub fn open(&mut self, sql: &str) {
-        self.command(sql);
+        self.start(&Query::Text(sql.to_owned()));
+    }
+
+    /// As [`Client::open`], for either kind of statement.
+    pub fn start(&mut self, query: &Query) {
+        match query {
+            Query::Text(sql) => self.command(QUERY, sql.as_bytes()),
+            Query::Prepared(id) => {
+                // No cursor, one iteration.
+                let [a, b, c, d] = id.to_le_bytes();
+                self.command(EXECUTE, &[a, b, c, d, 0, 1, 0, 0, 0]);
+            }
+        }
         let head = self.packet();
-        assert!(head[0] != 0xff && head[0] != 0, "{sql}: {}", String::from_utf8_lossy(&head));
+        let has_rows = head[0] != 0xff && head[0] != 0;
+        assert!(has_rows, "{query:?}: {}", String::from_utf8_lossy(&head));
         for _ in 0..=head[0] {
             self.packet();
         }
@@ -76,13 +145,21 @@ impl Client {
     pub fn step(&mut self) -> Step {
         let length = self.header();
         self.need(1);
-        let first = self.buffer[self.ready.start];
-        if first == 0xff {
-            let said = self.take(length);
-            panic!("the result ended with {}", String::from_utf8_lossy(&said));
+        match self.buffer[self.ready.start] {
+            0xff => {
+                let said = self.take(length);
+                let code = u16::from_le_bytes([said[1], said[2]]);
+                Step::Failed(code, String::from_utf8_lossy(&said[3..]).into_owned())
+            }
+            0xfe if length < 9 => {
+                self.skip(length);
+                Step::End
+            }
+            _ => {
+                self.skip(length);
+                Step::Row
+            }
         }
-        self.skip(length);
-        if first == 0xfe && length < 9 { Step::End } else { Step::Row }
     }
 
     /// The cells of the next row; `None` at the end.
@@ -95,20 +172,29 @@ impl Client {
         }
     }
 
-    /// Skips all rows of a statement; how many there were.
-    pub fn count(&mut self, sql: &str) -> u64 {
+    /// All rows of a statement that is a text.
+    pub fn rows(&mut self, sql: &str) -> Vec<Vec<Option<String>>> {
         self.open(sql);
-        let mut rows = 0;
-        while self.step() == Step::Row {
-            rows += 1;
-        }
-        rows
+        std::iter::from_fn(|| self.row()).collect()
     }
 
-    fn command(&mut self, sql: &str) {
-        let mut packet = Vec::with_capacity(sql.len() + 1);
-        packet.push(3);
-        packet.extend_from_slice(sql.as_bytes());
+    /// Skips all rows of a statement, which ends well; how many there were.
+    pub fn count(&mut self, query: &Query) -> u64 {
+        self.start(query);
+        let mut rows = 0;
+        loop {
+            match self.step() {
+                Step::Row => rows += 1,
+                Step::End => return rows,
+                Step::Failed(code, said) => panic!("{query:?} ended with {code} {said}"),
+            }
+        }
+    }
+
+    fn command(&mut self, command: u8, body: &[u8]) {
+        let mut packet = Vec::with_capacity(body.len() + 1);
+        packet.push(command);
+        packet.extend_from_slice(body);
         self.send(0, &packet);
     }
 
@@ -202,8 +288,21 @@ fn cells(mut rest: &[u8]) -> Vec<Option<String>> {
     cells
 }
 
+/// What trusts the server's own certificate, as PEM in a file.
+pub fn tls_config(certificate: &Path) -> Arc<ClientConfig> {
+    let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).expect("a root certificate");
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// COM_QUERY, COM_STMT_PREPARE, COM_STMT_EXECUTE.
+const QUERY: u8 = 0x03;
+const PREPARE: u8 = 0x16;
+const EXECUTE: u8 = 0x17;
 /// LONG_PASSWORD, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, PLUGIN_AUTH.
 const CAPABILITIES: u32 = 1 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 19;
+const SSL: u32 = 1 << 11;
 const BUFFER_BYTES: usize = 1 << 18;
 const PACKET_BYTES_MAX: usize = (1 << 24) - 1;
 /// Bounds a hang; no figure depends on it.
