@@ -448,7 +448,8 @@ impl Client {
         }
         self.seat.set_state("opening the stream");
         let subscribe = self.shared.engine.subscribe(stream.request.clone());
-        let mut subscription = match watched(link, token, subscribe).await? {
+        // Boxed: what opening a stream needs is gone while it waits for changes.
+        let mut subscription = match Box::pin(watched(link, token, subscribe)).await? {
             Ok(Ok(subscription)) => subscription,
             Ok(Err(error)) => return Ok(Err(error::of_subscribe(&error))),
             Err(end) => return Ok(Err(error::of_end(end))),
@@ -601,5 +602,22 @@ impl Client {
             ("Uptime", started.elapsed().as_secs().to_string()),
             ("Vstreams_open", self.shared.engine.streams().len().to_string()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::size;
+    use super::*;
+
+    #[test]
+    fn what_an_open_stream_keeps_is_small() {
+        type Whom = (&'static mut Client, &'static mut Link);
+        let command = size(|(client, link): Whom| client.command(link, Command::Ping));
+        let stream = size(|((client, link), stream, token): (Whom, &'static _, &'static _)| {
+            client.stream(link, stream, token, false)
+        });
+        assert!(command < 1000, "{command} bytes");
+        assert!(stream < 3000, "{stream} bytes");
     }
 }

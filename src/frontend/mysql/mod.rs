@@ -183,12 +183,8 @@ impl Door {
             return refuse(&socket, &error::TOO_MANY_CONNECTIONS.with("Too many connections"));
         };
         let span = info_span!("connection", id = seat.id().0, %peer, user = tracing::field::Empty);
-        let connection = connection(Arc::clone(&self.shared), socket, seat);
-        let task = async move {
-            connection.await;
-            drop(running);
-        };
-        telemetry::spawn("mysql connection", task.instrument(span));
+        let connection = connection(Arc::clone(&self.shared), socket, seat, running);
+        telemetry::spawn("mysql connection", connection.instrument(span));
     }
 }
 
@@ -201,8 +197,13 @@ fn refuse(socket: &TcpStream, failure: &Failure) {
     let _ = socket.try_write(&packet);
 }
 
-/// One connection's life.
-async fn connection(shared: Arc<Shared>, socket: TcpStream, mut seat: Seat) {
+/// One connection's life; `_running` says so for as long as it lasts.
+async fn connection(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    mut seat: Seat,
+    _running: mpsc::Sender<()>,
+) {
     if let Err(error) = prepare(&socket) {
         return debug!(error = %error, "the connection ended at once");
     }
@@ -362,5 +363,17 @@ mod tests {
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE_INTERVAL);
         assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_RETRIES);
         assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+    }
+
+    /// How large the future is that a function makes.
+    pub(super) fn size<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_a_connection_keeps_is_small() {
+        let connection =
+            size(|(shared, socket, seat, running)| connection(shared, socket, seat, running));
+        assert!(connection < 4000, "{connection} bytes");
     }
 }
