@@ -140,6 +140,7 @@ impl<'a> Iterator for Cells<'a> {
 
 /// Splits the first cell off: `None` at the end or where the bytes are no cell, `Some(None)` inside
 /// for NULL.
+#[inline]
 pub fn split_cell(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (&first, rest) = encoded.split_first()?;
     let (length, rest) = match first {
@@ -160,6 +161,7 @@ pub fn split_cell(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
 }
 
 /// Appends a cell.
+#[inline]
 pub fn push_cell(buffer: &mut Vec<u8>, cell: &[u8]) {
     push_length(buffer, cell.len() as u64);
     buffer.extend_from_slice(cell);
@@ -171,6 +173,7 @@ pub fn push_null(buffer: &mut Vec<u8>) {
 }
 
 /// Appends a length as MySQL's length-encoded integer.
+#[inline]
 pub fn push_length(buffer: &mut Vec<u8>, length: u64) {
     let bytes = length.to_le_bytes();
     match length {

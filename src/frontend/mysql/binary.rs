@@ -5,7 +5,7 @@
 
 use super::columns::ColumnDefinition;
 use super::opensrv::ColumnType;
-use crate::event::row::{push_cell, split_cell};
+use crate::event::row::split_cell;
 
 /// The forms of one result's columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,9 +87,10 @@ impl BinaryRow {
         for (index, form) in self.forms.iter().enumerate() {
             let wrong = CellError { column: index };
             let (cell, behind) = split_cell(rest).ok_or(wrong)?;
+            let encoded = &rest[..rest.len() - behind.len()];
             rest = behind;
             match cell {
-                Some(cell) => form.push(out, cell).ok_or(wrong)?,
+                Some(cell) => form.push(out, cell, encoded).ok_or(wrong)?,
                 None => {
                     let bit = index + NULLS_OFFSET;
                     out[start + bit / 8] |= 1 << (bit % 8);
@@ -101,15 +102,16 @@ impl BinaryRow {
 }
 
 impl Form {
-    /// Appends a cell; nothing if the text is not of this form.
-    fn push(self, out: &mut Vec<u8>, cell: &[u8]) -> Option<()> {
+    /// Appends a cell; nothing if the text is not of this form. `encoded` is the cell with its length.
+    fn push(self, out: &mut Vec<u8>, cell: &[u8], encoded: &[u8]) -> Option<()> {
         match self {
             Self::Int(bytes) => out.extend_from_slice(&integer(cell)?.to_le_bytes()[..bytes]),
             Self::Float => out.extend_from_slice(&number::<f32>(cell)?.to_le_bytes()),
             Self::Double => out.extend_from_slice(&number::<f64>(cell)?.to_le_bytes()),
             Self::DateTime => push_date_time(out, cell)?,
             Self::Time => push_time(out, cell)?,
-            Self::Bytes => push_cell(out, cell),
+            // The same in both protocols.
+            Self::Bytes => out.extend_from_slice(encoded),
         }
         Some(())
     }
@@ -129,10 +131,19 @@ fn unsigned(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
-    digits.iter().try_fold(0_u64, |value, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        value.checked_mul(10)?.checked_add(u64::from(digit))
+    let (sure, rest) = digits.split_at(digits.len().min(DIGITS_SURE));
+    let mut value = 0;
+    for digit in sure {
+        value = value * 10 + u64::from(digit_of(*digit)?);
+    }
+    rest.iter().try_fold(value, |value: u64, digit| {
+        value.checked_mul(10)?.checked_add(u64::from(digit_of(*digit)?))
     })
+}
+
+fn digit_of(byte: u8) -> Option<u8> {
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some(digit)
 }
 
 fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
@@ -141,15 +152,11 @@ fn number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
 
 /// `2026-11-22`, `2026-11-22 13:45:00` or `2026-11-22 13:45:00.123456`.
 fn push_date_time(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
-    let (date, time) = match text.iter().position(|byte| matches!(byte, b' ' | b'T')) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
+    let (date, clock, micros) = match whole_seconds(text) {
+        Some((date, clock)) => (date, clock, 0),
+        None => date_time(text)?,
     };
-    let [year, month, day] = fields(date, b'-')?;
-    let (clock, micros) = match time {
-        Some(time) => clock(time)?,
-        None => ([0; 3], 0),
-    };
+    let [year, month, day] = date;
     let [hour, minute, second] = clock;
     let whole = [small(hour)?, small(minute)?, small(second)?];
     let length = match (micros, whole, (year, month, day)) {
@@ -164,6 +171,33 @@ fn push_date_time(out: &mut Vec<u8>, text: &[u8]) -> Option<()> {
     encoded[8..].copy_from_slice(&micros.to_le_bytes());
     out.extend_from_slice(&encoded[..=usize::from(length)]);
     Some(())
+}
+
+/// `2026-11-22 13:45:00`, the form that most have, in one go: date and time.
+fn whole_seconds(text: &[u8]) -> Option<([u32; 3], [u32; 3])> {
+    let text: &[u8; 19] = text.try_into().ok()?;
+    if [text[4], text[7], text[10], text[13], text[16]] != *b"-- ::" {
+        return None;
+    }
+    let two = |at: usize| {
+        let [tens, ones] = [digit_of(text[at])?, digit_of(text[at + 1])?];
+        Some(u32::from(tens) * 10 + u32::from(ones))
+    };
+    let date = [two(0)? * 100 + two(2)?, two(5)?, two(8)?];
+    Some((date, [two(11)?, two(14)?, two(17)?]))
+}
+
+/// Date, time and microseconds in any of their forms.
+fn date_time(text: &[u8]) -> Option<([u32; 3], [u32; 3], u32)> {
+    let (date, time) = match text.iter().position(|byte| matches!(byte, b' ' | b'T')) {
+        Some(at) => (&text[..at], Some(&text[at + 1..])),
+        None => (text, None),
+    };
+    let (clock, micros) = match time {
+        Some(time) => clock(time)?,
+        None => ([0; 3], 0),
+    };
+    Some((fields(date, b'-')?, clock, micros))
 }
 
 /// `-838:59:59.000000` to `838:59:59.000000`.
@@ -216,13 +250,15 @@ fn small(number: u32) -> Option<u8> {
     u8::try_from(number).ok()
 }
 
+/// A number of so many digits is never too large.
+const DIGITS_SURE: usize = 19;
 /// The bitmap's first bits stand for nothing.
 const NULLS_OFFSET: usize = 2;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::row::push_null;
+    use crate::event::row::{push_cell, push_null};
 
     fn check(wire_type: ColumnType, text: &str, expected: &[u8]) {
         let mut column = ColumnDefinition::integer("c");
@@ -258,6 +294,7 @@ mod tests {
         check(ColumnType::MYSQL_TYPE_DATETIME, "2026-11-22 00:00:00", &[4, 0xea, 7, 11, 22]);
         let noon = [7, 0xea, 7, 11, 22, 12, 0, 1];
         check(ColumnType::MYSQL_TYPE_DATETIME, "2026-11-22 12:00:01", &noon);
+        check(ColumnType::MYSQL_TYPE_DATETIME, "2026-11-22T12:00:01", &noon);
         check(ColumnType::MYSQL_TYPE_TIMESTAMP, "2026-11-22 12:00:01.000", &noon);
         let fraction = [11, 0xea, 7, 11, 22, 0, 0, 0, 0x20, 0xa1, 7, 0];
         check(ColumnType::MYSQL_TYPE_DATETIME, "2026-11-22 00:00:00.5", &fraction);
@@ -289,6 +326,10 @@ mod tests {
             (ColumnType::MYSQL_TYPE_LONGLONG, "x"),
             (ColumnType::MYSQL_TYPE_LONGLONG, ""),
             (ColumnType::MYSQL_TYPE_LONGLONG, "99999999999999999999"),
+            (ColumnType::MYSQL_TYPE_LONGLONG, "1234567890123456789x"),
+            (ColumnType::MYSQL_TYPE_LONGLONG, "12/4"),
+            (ColumnType::MYSQL_TYPE_DATETIME, "2026-11-2x 12:00:01"),
+            (ColumnType::MYSQL_TYPE_DATETIME, "2026:11-22 12:00:01"),
             (ColumnType::MYSQL_TYPE_DATE, "2026-11"),
             (ColumnType::MYSQL_TYPE_TIME, "1:2"),
             (ColumnType::MYSQL_TYPE_TIME, "1:2:3.1234567"),
