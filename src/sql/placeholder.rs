@@ -62,12 +62,13 @@ impl Template {
         Ok(filled)
     }
 
-    /// A statement of the same form, to be checked and described before there are values.
-    pub fn sample(&self) -> String {
+    /// A statement of the same form, to be checked and described before there are values: with the
+    /// literal `value` in place of each, and with 1 where rows are counted.
+    pub fn sample(&self, value: &str) -> String {
         let sampled = self.fill(|out, index| {
             out.push_str(match self.kinds.get(index) {
                 Some(PlaceholderKind::Count) => "1",
-                Some(PlaceholderKind::Value) | None => "''",
+                Some(PlaceholderKind::Value) | None => value,
             });
             Ok::<_, std::convert::Infallible>(())
         });
@@ -85,7 +86,7 @@ mod tests {
         let check = |text: &str, kinds: &[PlaceholderKind], sample: &str| {
             let template = Template::new(text);
             assert_eq!(template.kinds(), kinds, "{text}");
-            assert_eq!(template.sample(), sample);
+            assert_eq!(template.sample("''"), sample);
         };
         let (value, count) = (PlaceholderKind::Value, PlaceholderKind::Count);
         check("select 1", &[], "select 1");

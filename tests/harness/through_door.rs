@@ -13,7 +13,7 @@ use vstreamd::sql;
 use vstreamd::telemetry;
 
 use super::keyspace::Keyspace;
-use super::raw::{Answer, Login, Raw};
+use super::raw::{Answer, Login, Raw, texts};
 use super::stream::{self, Marks};
 use super::trace::{Request, Step, Trace, print_cell};
 
@@ -135,7 +135,17 @@ impl Run<'_> {
         for _ in 0..first[0] {
             self.reader.read().await.expect("a definition");
         }
+        self.copied().await;
         Ok(())
+    }
+
+    /// Waits until no stream copies any more: a copy may show a row as it is by then, so that what
+    /// the trace applies next would be there already.
+    async fn copied(&mut self) {
+        let copying = "show vstreams where phase = 'copy'";
+        while !texts(&self.writer.query(copying).await).is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn error(&mut self, part: &str) -> Result<(), String> {

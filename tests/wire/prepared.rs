@@ -100,6 +100,12 @@ async fn values_of_all_types_come_back_as_they_were_sent() {
     let limited: Vec<u64> =
         client.exec("select id from t order by id limit ? offset ?", (1, 1)).await.unwrap();
     assert_eq!(limited, [2]);
+    // No text may stand in these places, and the values come later.
+    let found: Option<(i64, Option<String>)> = client
+        .exec_first("select 5 div ?, json_extract('{\"a\": 1}', ?)", (2, "$.a"))
+        .await
+        .unwrap();
+    assert_eq!(found, Some((2, Some("1".to_owned()))));
     let made = client.exec_iter("update t set a = ? where id = ?", (5, 2)).await.unwrap();
     assert_eq!(made.affected_rows(), 1);
     drop(made);

@@ -87,7 +87,7 @@ impl Command {
             PROCESS_KILL => fields.u32().map_or(Self::Unknown, Self::ProcessKill),
             PING => Self::Ping,
             STMT_PREPARE => text(payload).map_or(Self::NotUtf8, Self::Prepare),
-            STMT_EXECUTE => Self::Execute(payload.get(1..).unwrap_or_default().to_vec()),
+            STMT_EXECUTE => Self::Execute(rest(payload)),
             STMT_FETCH => match (fields.u32(), fields.u32()) {
                 (Some(statement), Some(rows)) => Self::Fetch { statement, rows },
                 _ => Self::Malformed,
@@ -105,7 +105,7 @@ impl Command {
                 Some(1) => Self::SetOption { multi_statements: false },
                 _ => Self::Unknown,
             },
-            CHANGE_USER => Self::ChangeUser(payload.get(1..).unwrap_or_default().to_vec()),
+            CHANGE_USER => Self::ChangeUser(rest(payload)),
             RESET_CONNECTION => Self::ResetConnection,
             _ => Self::Unknown,
         }
@@ -135,10 +135,15 @@ impl Command {
     }
 }
 
-/// The text behind the command's byte, without copying it.
-fn text(mut payload: Vec<u8>) -> Option<String> {
+/// What is behind the command's byte, without another buffer for it.
+fn rest(mut payload: Vec<u8>) -> Vec<u8> {
     payload.remove(0);
-    String::from_utf8(payload).ok()
+    payload
+}
+
+/// The text behind the command's byte.
+fn text(payload: Vec<u8>) -> Option<String> {
+    String::from_utf8(rest(payload)).ok()
 }
 
 const QUIT: u8 = 0x01;

@@ -246,7 +246,19 @@ impl Client {
             return Ok(Err(error::TOO_MANY_PLACEHOLDERS
                 .with("Prepared statement contains too many placeholders")));
         };
-        let columns = match self.describe(link, &template.sample(), token).await? {
+        // Not every value may stand in every place.
+        let mut described = Ok(Vec::new());
+        for value in SAMPLES {
+            let next = self.describe(link, &template.sample(value), token).await?;
+            let done = next.is_ok() || parameters == 0 || token.end().is_some();
+            if next.is_ok() || described.is_ok() {
+                described = next;
+            }
+            if done {
+                break;
+            }
+        }
+        let columns = match described {
             Ok(columns) => columns,
             Err(failure) => return Ok(Err(failure)),
         };
@@ -434,5 +446,7 @@ impl Client {
     }
 }
 
+/// Literals that are tried in place of values that are not known yet.
+const SAMPLES: [&str; 3] = ["''", "NULL", "1"];
 /// Statements of one connection, as many as MySQL has in all of a server.
 const STATEMENTS_MAX: usize = 16_382;
