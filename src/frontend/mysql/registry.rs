@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A connection's number: 12 bits that are random per process, then a counter. So KILL of a
-/// connection of another vstreamd behind the same balancer finds nothing, never somebody else.
+/// connection of another vstreamd behind the same balancer finds nothing, never somebody else. The
+/// highest bit is none of them: MariaDB's Connector/J reads the number with a sign and would send
+/// `KILL QUERY -1998585851`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u32);
 
@@ -394,7 +396,7 @@ const STATEMENT: u8 = 2;
 const CONNECTION: u8 = 3;
 const SHUTDOWN: u8 = 4;
 const NODE_BITS: u32 = 12;
-const COUNTER_BITS: u32 = 32 - NODE_BITS;
+const COUNTER_BITS: u32 = 31 - NODE_BITS;
 const COUNTER_MAX: u32 = (1 << COUNTER_BITS) - 1;
 /// What holds until a session says something else: MySQL's defaults.
 const PATIENCE: Patience =
@@ -446,5 +448,6 @@ mod tests {
         assert_eq!(seat.ended().fired().await, End::Connection);
         assert_eq!(seat.begin_statement("select 3").end(), Some(End::Connection));
         assert!(!registry.kill(ConnectionId(1), End::Connection), "another node's id");
+        assert!(i32::try_from(seat.id().0).is_ok(), "no client takes it for a negative number");
     }
 }
