@@ -371,3 +371,14 @@ async fn what_a_session_keeps_in_variables_is_bounded() {
     client.ok("SET @v7 = (SELECT id FROM ten WHERE id = 2)").await;
     assert_eq!(client.ok("SELECT @v7").await, ["2"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lists_take_a_time_in_proportion() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path(), StoreConfig::default()).await;
+    let mut client = Client::new(&store).await;
+    // 40,000 items: with the square of their number it would take minutes.
+    let sql = format!("SELECT 1 IN (0{}, 1), 'ä', 2", ", 7".repeat(40_000));
+    let answer = timeout(DEADLINE, client.run(&sql)).await.expect("not in time").unwrap();
+    assert_eq!(answer, ["1,ä,2"]);
+}

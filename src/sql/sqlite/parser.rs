@@ -6,7 +6,7 @@ use sqlparser::ast::Ident;
 use sqlparser::dialect::{Dialect, MySqlDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::Fault;
 use crate::sql::dialect::{AND, MySql, OR, SHIFT};
@@ -311,12 +311,9 @@ impl<'a> Input<'a> {
     pub fn select_texts(&self) -> Vec<&'a str> {
         let mut depth = 0_usize;
         let mut texts = Vec::new();
-        let mut start = None;
-        let mut end = 0;
+        let mut item: Option<Span> = None;
         let mut begun = false;
-        for n in 0.. {
-            let token = self.parser.peek_nth_token_ref(n);
-            let from = offset(self.text, &self.lines, token.span.start);
+        for token in self.ahead() {
             let closes = match &token.token {
                 Token::EOF | Token::SemiColon => true,
                 Token::RParen => depth == 0,
@@ -334,7 +331,7 @@ impl<'a> Input<'a> {
                             | Keyword::FOR
                             | Keyword::GROUP
                             | Keyword::HAVING
-                    ) || (word.keyword == Keyword::ORDER && start.is_some())
+                    ) || (word.keyword == Keyword::ORDER && item.is_some())
                 }
                 _ => false,
             };
@@ -347,14 +344,14 @@ impl<'a> Input<'a> {
             }
             match token.token {
                 Token::Comma if depth == 0 => {
-                    texts.extend(start.take().and_then(|at| self.text.get(at..end)));
+                    texts.extend(item.take().and_then(|item| self.text_of(item)));
                     continue;
                 }
                 Token::LParen => depth += 1,
                 Token::RParen => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            if start.is_none()
+            if item.is_none()
                 && [
                     "DISTINCT",
                     "ALL",
@@ -368,11 +365,30 @@ impl<'a> Input<'a> {
             {
                 continue;
             }
-            start.get_or_insert(from);
-            end = offset(self.text, &self.lines, token.span.end);
+            item.get_or_insert(token.span).end = token.span.end;
         }
-        texts.extend(start.and_then(|at| self.text.get(at..end)));
+        texts.extend(item.and_then(|item| self.text_of(item)));
         texts
+    }
+
+    /// The tokens that are not read yet. Asking the parser for the n-th one by one would take a time
+    /// that grows with the square of their number.
+    fn ahead(&self) -> impl Iterator<Item = &TokenWithSpan> {
+        let next = self.parser.peek_token_ref();
+        let first = (self.parser.get_current_index()..)
+            .map(|index| self.parser.token_at(index))
+            .take_while(|token| token.token != Token::EOF)
+            .position(|token| std::ptr::eq(token, next));
+        let from = first.map(|skipped| self.parser.get_current_index() + skipped);
+        from.into_iter()
+            .flat_map(|from| (from..).map(|index| self.parser.token_at(index)))
+            .take_while(|token| token.token != Token::EOF)
+            .filter(|token| !matches!(token.token, Token::Whitespace(_)))
+    }
+
+    fn text_of(&self, item: Span) -> Option<&'a str> {
+        let place = |at| offset(self.text, &self.lines, at);
+        self.text.get(place(item.start)..place(item.end))
     }
 }
 
@@ -418,6 +434,10 @@ fn offset(text: &str, lines: &[usize], at: Location) -> usize {
     let line = usize::try_from(at.line - 1).ok().and_then(|line| lines.get(line)).copied();
     let Some(start) = line else { return text.len() };
     let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(0);
+    // A character is a byte as far as nothing but ASCII comes before it, which is quickly seen.
+    if text.as_bytes().get(start..start + column).is_some_and(<[u8]>::is_ascii) {
+        return start + column;
+    }
     text.get(start..)
         .and_then(|rest| rest.char_indices().nth(column))
         .map_or(text.len(), |(byte, _)| start + byte)
