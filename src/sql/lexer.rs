@@ -155,6 +155,13 @@ fn is_limit(word: &str) -> bool {
     word.eq_ignore_ascii_case("limit") || word.eq_ignore_ascii_case("offset")
 }
 
+/// How many words, quoted texts and signs a text has, at least: it stops at `max`.
+pub(super) fn count(text: &str, max: usize) -> usize {
+    let counted =
+        |piece: &Piece<'_>| matches!(piece.kind, Kind::Word | Kind::Other | Kind::Semicolon);
+    Lexer::new(text).filter(counted).take(max).count()
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Blank,

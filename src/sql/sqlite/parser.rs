@@ -10,9 +10,12 @@ use sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 
 use super::Fault;
 use crate::sql::dialect::{AND, MySql, OR, SHIFT};
+use crate::sql::lexer;
 
 /// Deeper expressions and queries are refused.
 const DEPTH_MAX: usize = 60;
+/// Longer statements are refused, in words, values and signs.
+const TOKENS_MAX: usize = 2_000_000;
 
 /// sqlparser's MySQL with the precedences that MySQL has.
 #[derive(Debug)]
@@ -137,6 +140,12 @@ static DIALECT: Mysql = Mysql(MySqlDialect {});
 impl<'a> Input<'a> {
     /// Splits `text` into tokens.
     pub fn new(text: &'a str) -> Result<Self, Fault> {
+        // A token takes some 200 bytes, however short it is, and the tree made of it as many.
+        if lexer::count(text, TOKENS_MAX + 1) > TOKENS_MAX {
+            return Err(Fault::Unsupported(format!(
+                "statements of more than {TOKENS_MAX} words, values and signs"
+            )));
+        }
         let mut lines = vec![0];
         lines.extend(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1));
         let tokens = Tokenizer::new(&DIALECT, text)
@@ -441,4 +450,19 @@ fn offset(text: &str, lines: &[usize], at: Location) -> usize {
     text.get(start..)
         .and_then(|rest| rest.char_indices().nth(column))
         .map_or(text.len(), |(byte, _)| start + byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_of_too_many_tokens_are_refused() {
+        let text = format!("SELECT 1{}", ",1".repeat(TOKENS_MAX / 2));
+        let Err(fault) = Input::new(&text) else { panic!("no bound") };
+        assert!(fault.to_string().contains("2000000 words"), "{fault}");
+        // What a comment or a quoted text holds is no token.
+        let text = format!("SELECT '{0}' /* {0} */", ",1".repeat(TOKENS_MAX / 2));
+        assert!(Input::new(&text).is_ok());
+    }
 }
