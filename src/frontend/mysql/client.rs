@@ -321,8 +321,7 @@ impl Client {
                 ending = between_statements(link, &token, self.write_timeout()).await?;
             }
             if let Err(failure) = ending {
-                self.encoding(false).failure(link, &failure);
-                self.session.note_failure(&failure);
+                self.fail(link, &failure);
                 return Ok(());
             }
         }
@@ -567,6 +566,12 @@ impl Client {
     /// How long a client may take nothing of what is sent to it.
     fn write_timeout(&self) -> Duration {
         self.session.variables().seconds("net_write_timeout")
+    }
+
+    /// Answers a statement with its error, and keeps that for SHOW WARNINGS.
+    fn fail(&mut self, link: &mut Link, failure: &Failure) {
+        self.encoding(false).failure(link, failure);
+        self.session.note_failure(failure);
     }
 
     /// How results are encoded now; `more` if another statement of the same text follows.

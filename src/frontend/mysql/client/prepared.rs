@@ -4,15 +4,16 @@
 //! only its rows are written in the binary form. A cursor keeps the rows of its result until they are
 //! fetched: those of a stream where they are, all others here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::time::Duration;
 
 use super::super::binary::CellError;
 use super::super::columns::ColumnDefinition;
 use super::super::error::{self, Failure};
 use super::super::execute::{Execute, ParameterType};
 use super::super::link::Link;
-use super::super::opensrv::{ColumnType, StatusFlags};
+use super::super::opensrv::StatusFlags;
 use super::super::registry::Token;
 use super::super::resultset::{Encoding, RowForm};
 use super::super::session::Reply;
@@ -72,35 +73,56 @@ impl Cursor {
 
 /// The rest of a whole result.
 #[derive(Debug)]
-pub(super) struct KeptRows {
+struct KeptRows {
     form: RowForm,
-    blocks: Vec<RowBlock>,
-    block: usize,
+    /// None of them is at its end.
+    blocks: VecDeque<RowBlock>,
+    /// The next row of the first block.
     row: usize,
 }
 
 impl KeptRows {
     /// Rows of these columns.
-    pub fn new(columns: &[ColumnDefinition], blocks: Vec<RowBlock>) -> Self {
-        Self { form: RowForm::new(true, columns), blocks, block: 0, row: 0 }
+    fn new(columns: &[ColumnDefinition], mut blocks: Vec<RowBlock>) -> Self {
+        blocks.retain(|block| !block.is_empty());
+        Self { form: RowForm::new(true, columns), blocks: blocks.into(), row: 0 }
     }
 
     /// Writes the next row; `None` at the end.
     fn write(&mut self, link: &mut Link) -> Option<Result<(), CellError>> {
-        loop {
-            let block = self.blocks.get(self.block)?;
-            match block.row(self.row) {
-                Some(row) => {
-                    self.row += 1;
-                    return Some(self.form.write(link, |out| out.extend_from_slice(row)));
-                }
-                None => {
-                    // What was fetched is not needed again.
-                    self.blocks[self.block] = RowBlock::default();
-                    (self.block, self.row) = (self.block + 1, 0);
-                }
+        let block = self.blocks.front()?;
+        let row = block.row(self.row)?;
+        let written = self.form.write(link, |out| out.extend_from_slice(row));
+        self.row += 1;
+        if self.row == block.len() {
+            // What was fetched is not needed again.
+            self.blocks.pop_front();
+            self.row = 0;
+        }
+        Some(written)
+    }
+
+    /// Sends at most `count` rows.
+    async fn send(
+        &mut self,
+        link: &mut Link,
+        count: u32,
+        token: &Token,
+        patience: Duration,
+    ) -> io::Result<Ending> {
+        for _ in 0..count {
+            match self.write(link) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Ok(Err(error::of_cell(&error))),
+                None => break,
+            }
+            if link.is_full()
+                && let Some(end) = flush_unless_killed(link, token, patience).await?
+            {
+                return Ok(Err(error::of_end(end)));
             }
         }
+        Ok(Ok(()))
     }
 
     fn bytes(&self) -> usize {
@@ -108,24 +130,17 @@ impl KeptRows {
     }
 
     fn is_over(&self) -> bool {
-        let rest = self.blocks.get(self.block..).unwrap_or_default();
-        rest.iter().enumerate().all(|(at, block)| {
-            let first = if at == 0 { self.row } else { 0 };
-            block.row(first).is_none()
-        })
+        self.blocks.is_empty()
     }
 }
 
 impl PreparedStatement {
+    /// Drops what came in parts; says how many bytes it was.
     fn forget_long(&mut self) -> usize {
-        let bytes = self.long_bytes();
+        let bytes = self.long.iter().flatten().map(Vec::len).sum();
         self.long.fill(None);
         self.overlong = false;
         bytes
-    }
-
-    fn long_bytes(&self) -> usize {
-        self.long.iter().flatten().map(Vec::len).sum()
     }
 }
 
@@ -221,8 +236,7 @@ impl Client {
             Ok(()) => return Ok(()),
             Err(failure) => failure,
         };
-        self.encoding(false).failure(link, &failure);
-        self.session.note_failure(&failure);
+        self.fail(link, &failure);
         Ok(())
     }
 
@@ -270,8 +284,7 @@ impl Client {
         let encoding = self.encoding(false);
         let count = u16::try_from(columns.len()).unwrap_or(u16::MAX);
         link.write(|out| push_prepared(out, id, count, parameters));
-        let mut parameter = ColumnDefinition::text("?", 0);
-        parameter.wire_type = ColumnType::MYSQL_TYPE_VAR_STRING;
+        let parameter = ColumnDefinition::text("?", 0);
         encoding.definitions(link, std::iter::repeat_n(&parameter, usize::from(parameters)));
         encoding.definitions(link, &columns);
         Ok(Ok(()))
@@ -352,8 +365,7 @@ impl Client {
             }
             Err(failure) => failure,
         };
-        self.encoding(false).failure(link, &failure);
-        self.session.note_failure(&failure);
+        self.fail(link, &failure);
         Ok(())
     }
 
@@ -403,23 +415,7 @@ impl Client {
                 })
             }
             Ok(Cursor::Rows(mut rows)) => {
-                let mut ending = Ok(());
-                for _ in 0..count {
-                    match rows.write(link) {
-                        Some(Ok(())) => {}
-                        Some(Err(error)) => ending = Err(error::of_cell(&error)),
-                        None => break,
-                    }
-                    if ending.is_ok()
-                        && link.is_full()
-                        && let Some(end) = flush_unless_killed(link, &token, patience).await?
-                    {
-                        ending = Err(error::of_end(end));
-                    }
-                    if ending.is_err() {
-                        break;
-                    }
-                }
+                let ending = rows.send(link, count, &token, patience).await?;
                 ending.map(|()| (!rows.is_over()).then_some(Cursor::Rows(rows)))
             }
             Err(failure) => Err(failure),
@@ -437,10 +433,7 @@ impl Client {
                     statement.cursor = cursor;
                 }
             }
-            Err(failure) => {
-                encoding.failure(link, &failure);
-                self.session.note_failure(&failure);
-            }
+            Err(failure) => self.fail(link, &failure),
         }
         Ok(())
     }
