@@ -64,6 +64,33 @@ def edge_read(number, payload, length):
     return f"SELECT CONCAT(v, '{'b' * (shown - length)}') FROM edges_{NAME} WHERE id = {number}", shown
 
 
+def limit(connection, query):
+    """A stream with a LIMIT ends, and the session goes on."""
+    query(connection, f"CREATE TABLE limit_{NAME} (id INT PRIMARY KEY)")
+    query(connection, f"INSERT INTO limit_{NAME} VALUES (1), (2), (3)")
+    query(connection, "SET workload = OLAP")
+    same(list(query(connection, f"VSTREAM * FROM limit_{NAME} LIMIT 2")), [("+", 1), ("+", 2)])
+    same(list(query(connection, "SELECT 42")), [(42,)])
+
+
+def edges(connection, query):
+    """Packets around 2^24 bytes are written and read."""
+    query(connection, f"CREATE TABLE edges_{NAME} (id INT PRIMARY KEY, v LONGTEXT)")
+    for number, payload in enumerate(EDGES):
+        insert, length = edge_write(number, payload)
+        query(connection, insert)
+        select, shown = edge_read(number, payload, length)
+        value = query(connection, select)[0][0]
+        same((len(value), value.count("a")), (shown, length))
+    query(connection, f"DROP TABLE edges_{NAME}")
+
+
+def wait_for_departure(connection, query, number):
+    """Waits until connection `number` is gone."""
+    processes = "SHOW PROCESSLIST"
+    wait_until(lambda: number not in [row[0] for row in query(connection, processes)], "the end")
+
+
 def main(cells):
     for name in sys.argv[6:]:
         try:

@@ -2,7 +2,6 @@
 
 import mysql.connector
 from cells import (
-    EDGES,
     HOST,
     NAME,
     PARAMS,
@@ -14,11 +13,11 @@ from cells import (
     PORT,
     TLS_PORT,
     USERS_PORT,
-    edge_read,
-    edge_write,
+    edges,
+    limit,
     main,
     same,
-    wait_until,
+    wait_for_departure,
 )
 
 
@@ -69,28 +68,7 @@ def endless(table, prepared):
     writer, reader, _ = stream(table, prepared)
     number = reader.connection_id
     reader.close()
-    wait_until(lambda: number not in [row[0] for row in query(writer, "SHOW PROCESSLIST")], "the end")
-
-
-def limit():
-    connection = connect()
-    query(connection, f"CREATE TABLE limit_{NAME} (id INT PRIMARY KEY)")
-    query(connection, f"INSERT INTO limit_{NAME} VALUES (1), (2), (3)")
-    query(connection, "SET workload = OLAP")
-    same(query(connection, f"VSTREAM * FROM limit_{NAME} LIMIT 2"), [("+", 1), ("+", 2)])
-    same(query(connection, "SELECT 42"), [(42,)])
-
-
-def edges():
-    connection = connect()
-    query(connection, f"CREATE TABLE edges_{NAME} (id INT PRIMARY KEY, v LONGTEXT)")
-    for number, payload in enumerate(EDGES):
-        insert, length = edge_write(number, payload)
-        query(connection, insert)
-        select, shown = edge_read(number, payload, length)
-        value = query(connection, select)[0][0]
-        same((len(value), value.count("a")), (shown, length))
-    query(connection, f"DROP TABLE edges_{NAME}")
+    wait_for_departure(writer, query, number)
 
 
 def params():
@@ -145,8 +123,8 @@ main(
         "plain": lambda: same(query(connect(), "SELECT USER()"), [(f"ann@{HOST}",)]),
         "text": lambda: endless(f"text_{NAME}", False),
         "binary": lambda: endless(f"binary_{NAME}", True),
-        "limit": limit,
-        "edges": edges,
+        "limit": lambda: limit(connect(), query),
+        "edges": lambda: edges(connect(), query),
         "params": params,
         "reset": reset,
         "user": user,

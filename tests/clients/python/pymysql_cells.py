@@ -2,18 +2,17 @@
 
 import pymysql
 from cells import (
-    EDGES,
     HOST,
     NAME,
     PASSWORD,
     PORT,
     TLS_PORT,
     USERS_PORT,
-    edge_read,
-    edge_write,
+    edges,
+    limit,
     main,
     same,
-    wait_until,
+    wait_for_departure,
 )
 from pymysql.cursors import SSCursor
 
@@ -64,29 +63,7 @@ def text():
     number = reader.thread_id()
     # SSCursor.close() would read the stream to its end; the connection's own close drops it.
     reader._force_close()
-    wait_until(lambda: number not in [row[0] for row in query(writer, "SHOW PROCESSLIST")], "the end")
-
-
-def limit():
-    connection = connect()
-    query(connection, f"CREATE TABLE limit_{NAME} (id INT PRIMARY KEY)")
-    query(connection, f"INSERT INTO limit_{NAME} VALUES (1), (2), (3)")
-    query(connection, "SET workload = OLAP")
-    same(query(connection, f"VSTREAM * FROM limit_{NAME} LIMIT 2"), (("+", 1), ("+", 2)))
-    same(query(connection, "SELECT 42"), ((42,),))
-
-
-def edges():
-    connection = connect()
-    connection.max_allowed_packet = 2**25
-    query(connection, f"CREATE TABLE edges_{NAME} (id INT PRIMARY KEY, v LONGTEXT)")
-    for number, payload in enumerate(EDGES):
-        insert, length = edge_write(number, payload)
-        query(connection, insert)
-        select, shown = edge_read(number, payload, length)
-        value = query(connection, select)[0][0]
-        same((len(value), value.count("a")), (shown, length))
-    query(connection, f"DROP TABLE edges_{NAME}")
+    wait_for_departure(writer, query, number)
 
 
 def kill():
@@ -99,6 +76,12 @@ def kill():
     same(query(reader, "SELECT 42"), ((42,),))
 
 
+def large_edges():
+    connection = connect()
+    connection.max_allowed_packet = 2**25
+    edges(connection, query)
+
+
 main(
     {
         "tls": lambda: login(TLS_PORT, f"{NAME}_tls", True),
@@ -107,8 +90,8 @@ main(
         "native": lambda: login(USERS_PORT, f"{NAME}_native", False),
         "plain": lambda: same(query(connect(), "SELECT USER()"), ((f"ann@{HOST}",),)),
         "text": text,
-        "limit": limit,
-        "edges": edges,
+        "limit": lambda: limit(connect(), query),
+        "edges": large_edges,
         "kill": kill,
     }
 )
