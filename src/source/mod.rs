@@ -9,6 +9,7 @@
 
 mod backend;
 pub mod memory;
+pub mod mysql;
 pub mod sqlite;
 
 use std::sync::Arc;
