@@ -7,6 +7,7 @@ mod e2e;
 mod grammar;
 mod harness;
 mod predicates;
+mod real;
 mod sim;
 mod store;
 mod tidy;

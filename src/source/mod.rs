@@ -8,6 +8,7 @@
 //! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
 
 mod backend;
+mod connect_error;
 pub mod memory;
 pub mod mysql;
 pub mod sqlite;
@@ -21,6 +22,7 @@ pub use self::backend::{
     Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
     KillHandle, ResultColumn, RowBlock, Variables, Warning,
 };
+pub use self::connect_error::{Cause, ConnectError};
 use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema};
 
 /// A server whose committed changes can be read in order. The contract is the module's.
@@ -162,6 +164,30 @@ pub enum SourceError {
         /// How long one more waited.
         waited: Duration,
     },
+    /// There is no connection to the server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server's user may not do what is needed.
+    #[error("{account} lacks the privilege {privilege}; {mend}")]
+    Privilege {
+        /// As whom the server knows us.
+        account: String,
+        /// What is missing.
+        privilege: &'static str,
+        /// The statement that grants it.
+        mend: String,
+    },
+    /// The server's settings do not allow what is needed.
+    #[error("{what}; {mend}")]
+    Unfit {
+        /// What is in the way.
+        what: String,
+        /// The statement that mends it.
+        mend: String,
+    },
+    /// Nothing that this source can do yet.
+    #[error("{0}")]
+    Unsupported(&'static str),
     /// The connection broke or the server is away; reading again may work.
     #[error("{context}")]
     Disconnected {
@@ -187,7 +213,11 @@ impl SourceError {
     pub const fn is_transient(&self) -> bool {
         match self {
             Self::Disconnected { .. } | Self::SnapshotExpired(_) => true,
-            Self::Purged { .. }
+            Self::Connect(error) => error.is_transient(),
+            Self::Privilege { .. }
+            | Self::Unfit { .. }
+            | Self::Unsupported(_)
+            | Self::Purged { .. }
             | Self::Future { .. }
             | Self::NoSuchTable(_)
             | Self::TooManySnapshots { .. }

@@ -10,7 +10,7 @@ use crate::engine::{StreamError, SubscribeError};
 use crate::event::TableName;
 use crate::event::position::PositionError;
 use crate::plan::{EvalError, PlanError};
-use crate::source::BackendError;
+use crate::source::{BackendError, ConnectError, SourceError};
 use crate::sql::{SqlError, TargetError};
 
 /// The content of an ERR packet.
@@ -127,7 +127,7 @@ pub fn of_subscribe(error: &SubscribeError) -> Failure {
         | SubscribeError::NoTablet { .. }
         | SubscribeError::NothingToCopy
         | SubscribeError::OtherPlan => UNKNOWN.with(chain(error)),
-        SubscribeError::Source { .. } => CANNOT_READ_CHANGES.with(chain(error)),
+        SubscribeError::Source { source, .. } => of_source(source).with(chain(error)),
     }
 }
 
@@ -147,13 +147,35 @@ pub fn of_stream(error: &StreamError) -> Failure {
         StreamError::Shutdown => of_end(End::Shutdown),
         StreamError::TableChanged { .. } => TABLE_CHANGED.with(chain(error)),
         StreamError::TooManyCopies { .. } => TOO_MANY_CONNECTIONS.with(chain(error)),
-        StreamError::Purged { .. } | StreamError::Future { .. } | StreamError::Source { .. } => {
+        StreamError::Purged { .. } | StreamError::Future { .. } => {
             CANNOT_READ_CHANGES.with(chain(error))
         }
+        StreamError::Source { source, .. } => of_source(source).with(chain(error)),
         StreamError::Order { .. }
         | StreamError::Recount { .. }
         | StreamError::Plan { .. }
         | StreamError::Skew(_) => UNKNOWN.with(chain(error)),
+    }
+}
+
+/// What a source failed with. A login that a server refuses *us* is none of the client's: it keeps
+/// the one number for all that may go wrong on the way to a server.
+const fn of_source(error: &SourceError) -> Code {
+    match error {
+        SourceError::Connect(
+            ConnectError::TooManyConnections { .. } | ConnectError::Budget { .. },
+        ) => TOO_MANY_CONNECTIONS,
+        SourceError::Connect(_) => CANNOT_CONNECT,
+        SourceError::Unsupported(_) => NOT_SUPPORTED,
+        SourceError::Purged { .. }
+        | SourceError::Future { .. }
+        | SourceError::NoSuchTable(_)
+        | SourceError::SnapshotExpired(_)
+        | SourceError::TooManySnapshots { .. }
+        | SourceError::Privilege { .. }
+        | SourceError::Unfit { .. }
+        | SourceError::Disconnected { .. }
+        | SourceError::Corrupt { .. } => CANNOT_READ_CHANGES,
     }
 }
 
@@ -289,6 +311,8 @@ pub const TOO_MANY_PLACEHOLDERS: Code = Code(1390, *b"HY000");
 pub const TABLE_CHANGED: Code = Code(1412, *b"HY000");
 /// ER_STMT_HAS_NO_OPEN_CURSOR.
 pub const NO_OPEN_CURSOR: Code = Code(1421, *b"HY000");
+/// ER_CONNECT_TO_FOREIGN_DATA_SOURCE.
+pub const CANNOT_CONNECT: Code = Code(1429, *b"HY000");
 /// ER_MAX_PREPARED_STMT_COUNT_REACHED.
 pub const TOO_MANY_PREPARED: Code = Code(1461, *b"42000");
 /// ER_WRONG_VALUE.

@@ -1,6 +1,26 @@
 //! MySQL 8/9 and MariaDB servers as sources, through their binary logs.
 
+mod budget;
+mod connect;
 pub mod decode;
+mod schema;
+mod shared_answer;
+mod tls;
+mod url;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
+pub use connect::{Connection, Purpose, Server};
+pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
+
+use self::shared_answer::SharedAnswer;
+use super::{Changes, Finding, Scope, Snapshot, Source, SourceError, Span};
+use crate::event::{GtidSet, TableName, TableSchema};
 
 /// Which of the two families a server is of: they differ in GTIDs, events and settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,4 +29,111 @@ pub enum Flavour {
     Mysql,
     /// MariaDB.
     MariaDb,
+}
+
+impl Flavour {
+    /// The family of a server that answers this to `SELECT VERSION()`.
+    pub fn of_version(version: &str) -> Self {
+        match version.to_ascii_lowercase().contains("mariadb") {
+            true => Self::MariaDb,
+            false => Self::Mysql,
+        }
+    }
+}
+
+/// A server's database as a source of changes: a keyspace's, or a shard of one.
+#[derive(Debug)]
+pub struct MysqlSource {
+    server: Server,
+    keyspace: Arc<str>,
+    tables: SharedAnswer<Vec<Arc<TableSchema>>>,
+    position: SharedAnswer<GtidSet>,
+}
+
+impl MysqlSource {
+    /// The server's database under the name that clients know it by.
+    pub fn new(server: Server, keyspace: &str) -> Self {
+        Self {
+            server,
+            keyspace: keyspace.into(),
+            tables: SharedAnswer::default(),
+            position: SharedAnswer::default(),
+        }
+    }
+
+    /// The server.
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
+        let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
+        schema::read(&mut conn, flavour, &self.keyspace)
+            .await
+            .map_err(|error| self.broken("read the schemas", error))
+    }
+
+    async fn read_position(&self) -> Result<GtidSet, SourceError> {
+        let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
+        position(&mut conn, flavour)
+            .await
+            .map_err(|error| self.broken("read the position", error))?
+            .parse()
+            .map_err(|error| SourceError::Corrupt {
+                context: format!("read the position of {}", self.server.name()),
+                source: Some(Box::new(error)),
+            })
+    }
+
+    fn broken(&self, what: &str, error: mysql_async::Error) -> SourceError {
+        SourceError::Disconnected {
+            context: format!("{what} of {}", self.server.name()),
+            source: Some(Box::new(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for MysqlSource {
+    fn name(&self) -> &str {
+        self.server.name()
+    }
+
+    async fn preflight(&self) -> Result<Vec<Finding>, SourceError> {
+        Ok(Vec::new())
+    }
+
+    async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
+        self.tables.get(self.read_tables()).await
+    }
+
+    async fn position(&self) -> Result<GtidSet, SourceError> {
+        self.position.get(self.read_position()).await
+    }
+
+    async fn changes(&self, _: Span, _: Scope) -> Result<Box<dyn Changes>, SourceError> {
+        Err(SourceError::Unsupported("following a server's binary log is not there yet"))
+    }
+
+    async fn snapshot(&self, _: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError> {
+        Err(SourceError::Unsupported(
+            "a copy of a server's tables is not there yet; follow its changes with \
+             pos > 'current' or pos > '<position>'",
+        ))
+    }
+}
+
+/// Everything that the server has committed and can deliver.
+///
+/// MySQL adds a transaction to `gtid_executed` once it is committed. MariaDB adds it to
+/// `gtid_binlog_pos` a moment before the engine commits it, so that this position may lead what a
+/// reader sees: right for following, wrong for a snapshot. Deliberately not `gtid_current_pos`: what a
+/// replica has applied without logging it is in there, and the binary log cannot be read from it.
+async fn position(conn: &mut Conn, flavour: Flavour) -> mysql_async::Result<String> {
+    let query = match flavour {
+        Flavour::Mysql => "SELECT @@GLOBAL.gtid_executed",
+        Flavour::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
+    };
+    let position: Option<Option<String>> = conn.query_first(query).await?;
+    Ok(position.flatten().unwrap_or_default())
 }

@@ -1,0 +1,234 @@
+//! Connections to one server: within its budget, in a bounded time, set up for their purpose.
+//!
+//! Nothing is tried twice here, and no connection is kept for later: retries are the engine's.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder};
+
+use super::Flavour;
+use super::budget::{Budget, Permit};
+use super::tls;
+use super::url::{ServerUrl, TlsMode};
+use crate::source::{ConnectError, SourceError};
+
+/// One server: where it is, who logs in, and how many connections there may be.
+#[derive(Debug, Clone)]
+pub struct Server {
+    name: Arc<str>,
+    url: Arc<ServerUrl>,
+    budget: Arc<Budget>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Short questions: settings, positions, schemas.
+    Questions,
+    /// The binary log, for hours.
+    Changes,
+    /// The rows of tables.
+    Snapshot,
+}
+
+/// A connection with its place in the server's budget.
+#[derive(Debug)]
+pub struct Connection {
+    /// The connection itself.
+    pub conn: Conn,
+    /// Which family the server is of.
+    pub flavour: Flavour,
+    /// What the server calls itself, such as `9.7.4` or `10.11.19-MariaDB-log`.
+    pub version: String,
+    /// As whom the server has let us in: `user@host`, as its own grants name it.
+    pub account: String,
+    permit: Permit,
+}
+
+impl Connection {
+    /// The connection and its place in the budget, which is taken until the permit is dropped.
+    pub fn into_parts(self) -> (Conn, Permit) {
+        (self.conn, self.permit)
+    }
+}
+
+impl Server {
+    /// A server by its tablet's name. Servers at the same address share one budget.
+    pub fn new(name: &str, url: ServerUrl, budget: Arc<Budget>) -> Self {
+        Self { name: name.into(), url: Arc::new(url), budget }
+    }
+
+    /// The tablet's name, such as `zone1-100`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The database that the keyspace is.
+    pub fn database(&self) -> &str {
+        &self.url.database
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        self.url.address()
+    }
+
+    /// The connections that there may be, are, and are waited for.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Opens a connection, waiting for its place in the budget. Dropping the future gives both up.
+    pub async fn connect(&self, purpose: Purpose) -> Result<Connection, SourceError> {
+        let permit = self.budget.take().await.map_err(|exhausted| ConnectError::Budget {
+            address: self.address(),
+            max: exhausted.max,
+            waited: exhausted.waited,
+        })?;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in(purpose, permit));
+        connecting
+            .await
+            .unwrap_or_else(|_| {
+                Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
+            })
+            .map_err(SourceError::from)
+    }
+
+    async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
+        let mut conn = self.secured(self.options().await?).await?;
+        let failed = |error| self.error(error);
+        let identity = "SELECT VERSION(), CURRENT_USER()";
+        let row: Option<(String, String)> = conn.query_first(identity).await.map_err(failed)?;
+        let (version, account) = row.unwrap_or_default();
+        let flavour = Flavour::of_version(&version);
+        conn.query_drop(session(purpose, flavour)).await.map_err(failed)?;
+        Ok(Connection { conn, flavour, version, account, permit })
+    }
+
+    async fn options(&self) -> Result<OptsBuilder, ConnectError> {
+        let ServerUrl { host, port, user, database, password, .. } = &*self.url;
+        let password = password.read().map_err(|unread| self.unread(unread))?;
+        // Resolved here, so that an unknown name can be told from a server that is away.
+        let unknown =
+            |source| ConnectError::UnknownHost { host: host.clone(), source: Arc::new(source) };
+        let resolved = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(unknown)?;
+        let addresses: Vec<_> = resolved.map(|address| address.ip()).collect();
+        Ok(OptsBuilder::default()
+            .ip_or_hostname(host)
+            .resolved_ips(Some(addresses))
+            .tcp_port(*port)
+            .user(Some(user))
+            .pass(password)
+            .db_name(Some(database))
+            // The library would leave TCP for the server's socket, which may be another server's.
+            .prefer_socket(false)
+            // Events may be larger than the server's own limit for statements.
+            .max_allowed_packet(Some(PACKET_BYTES_MAX))
+            .wait_timeout(Some(WAIT_TIMEOUT_SECONDS))
+            .tcp_keepalive(Some(KEEPALIVE_TIME))
+            .stmt_cache_size(0_usize)
+            .connect_attribute("program_name", "vstreamd"))
+    }
+
+    /// Connects as the TLS mode asks. Two modes may need a second attempt: PREFERRED where the server
+    /// has no TLS, VERIFY_CA where its certificate names another host.
+    async fn secured(&self, options: OptsBuilder) -> Result<Conn, ConnectError> {
+        let mode = self.url.tls.mode;
+        let secured = tls::options(&self.url.tls).map_err(|unread| self.unread(unread))?;
+        let attempt = Conn::new(options.clone().ssl_opts(secured.clone())).await;
+        let error = match attempt {
+            Ok(conn) => return Ok(conn),
+            Err(error) => error,
+        };
+        let again = match mode {
+            TlsMode::Preferred if offers_no_tls(&error) => Some(None),
+            TlsMode::VerifyCa => tls::name_presented(&error)
+                .map(|name| secured.map(|tls| tls.with_danger_tls_hostname_override(Some(name)))),
+            TlsMode::Disabled
+            | TlsMode::Preferred
+            | TlsMode::Required
+            | TlsMode::VerifyIdentity => None,
+        };
+        match again {
+            Some(secured) => Conn::new(options.ssl_opts(secured)).await,
+            None => Err(error),
+        }
+        .map_err(|error| self.error(error))
+    }
+
+    fn unread(&self, (path, error): (PathBuf, io::Error)) -> ConnectError {
+        ConnectError::File { address: self.address(), path, source: Arc::new(error) }
+    }
+
+    /// Tells apart what may go wrong on the way to a session.
+    fn error(&self, error: Error) -> ConnectError {
+        let address = self.address();
+        if offers_no_tls(&error) {
+            return ConnectError::NoTls { address, mode: self.url.tls.mode.as_str() };
+        }
+        if tls::is_unverified(&error) {
+            return ConnectError::Unverified { address, source: Arc::new(error) };
+        }
+        if tls::is_tls(&error) {
+            return ConnectError::Tls { address, source: Arc::new(error) };
+        }
+        match error {
+            Error::Server(said) => match said.code {
+                // Bad password; no right to the database; this host may not.
+                1045 | 1698 | 1130 | 1129 => {
+                    ConnectError::Denied { address, message: said.message }
+                }
+                1044 | 1049 => ConnectError::NoDatabase { address, message: said.message },
+                1040 | 1203 | 1226 => {
+                    ConnectError::TooManyConnections { address, message: said.message }
+                }
+                _ => ConnectError::Login { address, source: Arc::new(said) },
+            },
+            Error::Io(IoError::Io(source)) => match source.kind() {
+                io::ErrorKind::ConnectionRefused => ConnectError::Refused { address },
+                io::ErrorKind::TimedOut => {
+                    ConnectError::TimedOut { address, after: CONNECT_TIMEOUT }
+                }
+                _ => ConnectError::Broken { address, source: Arc::new(source) },
+            },
+            Error::Driver(DriverError::ConnectionClosed) => {
+                ConnectError::Broken { address, source: Arc::new(error) }
+            }
+            error => ConnectError::Login { address, source: Arc::new(error) },
+        }
+    }
+}
+
+fn offers_no_tls(error: &Error) -> bool {
+    matches!(error, Error::Driver(DriverError::NoClientSslFlagFromServer))
+}
+
+/// Sets what would otherwise change the meaning or the text of what is read.
+fn session(purpose: Purpose, flavour: Flavour) -> String {
+    let mut statement = "SET time_zone = '+00:00', sql_mode = ''".to_owned();
+    // A server's own limit for its clients' queries would cut long reads.
+    statement.push_str(match flavour {
+        Flavour::Mysql => ", max_execution_time = 0",
+        Flavour::MariaDb => ", max_statement_time = 0",
+    });
+    if matches!(purpose, Purpose::Changes | Purpose::Snapshot) {
+        // Whoever reads slowly holds us up; the server is to be as patient as we are.
+        statement.push_str(&format!(", net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}"));
+    }
+    statement
+}
+
+/// From the name's look-up to a session that is set up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that the protocol allows for.
+const PACKET_BYTES_MAX: usize = 1 << 30;
+/// Given so that the library does not ask the server for it.
+const WAIT_TIMEOUT_SECONDS: usize = 28_800;
+/// Silence after which the kernel asks whether the server is there.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+/// How long the server lets us read nothing before it hangs up.
+const NET_WRITE_TIMEOUT_SECONDS: u32 = 3600;

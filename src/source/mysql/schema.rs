@@ -1,0 +1,300 @@
+//! The tables of a database as `information_schema` tells them: three queries for all of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::Flavour;
+use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema};
+
+/// Reads all tables of the connection's database, views left out, in bytewise order of their names.
+pub async fn read(
+    conn: &mut Conn,
+    flavour: Flavour,
+    keyspace: &str,
+) -> mysql_async::Result<Vec<Arc<TableSchema>>> {
+    let collations = collations(conn, flavour).await?;
+    let mut tables = conn
+        .query_fold(TABLES, BTreeMap::<String, Described>::new(), |mut tables, name| {
+            tables.insert(name, Described::default());
+            tables
+        })
+        .await?;
+    tables = conn
+        .query_fold(COLUMNS, tables, |mut tables, row: ColumnRow| {
+            // A table that was made meanwhile is told the next time.
+            if let Some(table) = tables.get_mut(&row.0) {
+                table.columns.push(column(&row, &collations));
+            }
+            tables
+        })
+        .await?;
+    tables = conn
+        .query_fold(KEYS, tables, |mut tables, (name, key, column, is_prefix): KeyRow| {
+            if let Some(table) = tables.get_mut(&name) {
+                table.add_key_part(key, column.as_deref(), is_prefix);
+            }
+            tables
+        })
+        .await?;
+    let schema = |(name, table): (String, Described)| table.schema(TableName::new(keyspace, &name));
+    // A table that was dropped meanwhile has no columns.
+    let present = tables.into_iter().filter(|(_, table)| !table.columns.is_empty());
+    Ok(present.map(|table| Arc::new(schema(table))).collect())
+}
+
+/// What is known of one table so far.
+#[derive(Debug, Default)]
+struct Described {
+    columns: Vec<Column>,
+    keys: Vec<Key>,
+}
+
+/// A unique key; `None` for a part that orders no whole column.
+#[derive(Debug)]
+struct Key {
+    name: String,
+    columns: Vec<Option<usize>>,
+}
+
+impl Described {
+    fn add_key_part(&mut self, key: String, column: Option<&str>, is_prefix: bool) {
+        let index = column.and_then(|column| {
+            self.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column))
+        });
+        // Whoever differs within the prefix differs: a primary key identifies rows by its columns.
+        let index = index.filter(|_| !is_prefix || key == PRIMARY);
+        match self.keys.last_mut() {
+            Some(last) if last.name == key => last.columns.push(index),
+            _ => self.keys.push(Key { name: key, columns: vec![index] }),
+        }
+    }
+
+    fn schema(self, name: TableName) -> TableSchema {
+        let usable = self.keys.iter().filter_map(|key| {
+            let columns: Vec<usize> = key.columns.iter().copied().collect::<Option<_>>()?;
+            let cost = self.cost(&columns)?;
+            Some((key.name != PRIMARY, cost, columns))
+        });
+        // Among equals the server's order decides, so that every reading finds the same.
+        let best = usable.min_by_key(|(is_other, cost, _)| (*is_other, *cost));
+        let (is_other, _, key) = best.unwrap_or((true, Cost::default(), Vec::new()));
+        TableSchema { name, columns: self.columns, key, key_is_primary: !is_other }
+    }
+
+    /// How dear a key is; `None` if a part of it may be NULL.
+    fn cost(&self, key: &[usize]) -> Option<Cost> {
+        let columns = key.iter().map(|&index| self.columns.get(index));
+        let columns: Vec<&Column> = columns
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .filter(|column| !column.nullable)
+            .collect();
+        let numbers =
+            columns.iter().filter(|column| matches!(column.column_type, ColumnType::Int { .. }));
+        let others = columns.len() - numbers.count();
+        (columns.len() == key.len()).then_some(Cost { others, columns: columns.len() })
+    }
+}
+
+/// What it costs to compare and to carry a key: columns that are no integers first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+struct Cost {
+    others: usize,
+    columns: usize,
+}
+
+async fn collations(
+    conn: &mut Conn,
+    flavour: Flavour,
+) -> mysql_async::Result<HashMap<String, CollationId>> {
+    let add = |mut ids: HashMap<_, _>, (name, id): (String, u64)| {
+        if let Ok(id) = u16::try_from(id) {
+            ids.insert(name, CollationId(id));
+        }
+        ids
+    };
+    if flavour == Flavour::MariaDb {
+        // Since 10.10 a collation for several charsets has a number for each of them, told here only.
+        match conn.query_fold(FULL_COLLATIONS, HashMap::new(), add).await {
+            Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_COLUMN => {}
+            told => return told,
+        }
+    }
+    conn.query_fold(COLLATIONS, HashMap::new(), add).await
+}
+
+/// Table, name, data type, column type, collation, nullable, extra, has a default, characters,
+/// precision, scale, fraction digits.
+type ColumnRow = (
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    bool,
+    String,
+    bool,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+    Option<u64>,
+);
+/// Table, key, column, whether only a prefix of it.
+type KeyRow = (String, String, Option<String>, bool);
+
+fn column(row: &ColumnRow, collations: &HashMap<String, CollationId>) -> Column {
+    let (_, name, data_type, declared, collation, nullable, extra, has_default, ..) = row;
+    let collation = collation.as_deref().and_then(|name| collations.get(name)).copied();
+    Column {
+        name: name.as_str().into(),
+        column_type: column_type(data_type, declared, (row.8, row.9, row.10, row.11)),
+        collation: collation.unwrap_or(CollationId::BINARY),
+        nullable: *nullable,
+        auto_increment: extra.to_ascii_lowercase().contains("auto_increment"),
+        has_default: *has_default || *nullable,
+        declared: declared.as_str().into(),
+    }
+}
+
+/// A type by its name and the numbers that go with it: characters, precision, scale, fraction.
+fn column_type(
+    data_type: &str,
+    declared: &str,
+    (length, precision, scale, fsp): (Option<u64>, Option<u64>, Option<u64>, Option<u64>),
+) -> ColumnType {
+    let unsigned = declared.to_ascii_lowercase().contains("unsigned");
+    let small = |number: Option<u64>| number.and_then(|n| u8::try_from(n).ok()).unwrap_or(0);
+    let length = length.and_then(|n| u32::try_from(n).ok()).unwrap_or(u32::MAX);
+    let int = |bytes| ColumnType::Int { bytes, unsigned };
+    match data_type.to_ascii_lowercase().as_str() {
+        "tinyint" => int(1),
+        "smallint" => int(2),
+        "mediumint" => int(3),
+        "int" => int(4),
+        "bigint" => int(8),
+        "decimal" => {
+            ColumnType::Decimal { precision: small(precision), scale: small(scale), unsigned }
+        }
+        "float" => ColumnType::Float { unsigned },
+        "double" => ColumnType::Double { unsigned },
+        "bit" => ColumnType::Bit { bits: small(precision) },
+        "date" => ColumnType::Date,
+        "time" => ColumnType::Time { fsp: small(fsp) },
+        "datetime" => ColumnType::DateTime { fsp: small(fsp) },
+        "timestamp" => ColumnType::Timestamp { fsp: small(fsp) },
+        "year" => ColumnType::Year,
+        "char" | "binary" => ColumnType::Char { length },
+        "varchar" | "varbinary" => ColumnType::VarChar { length },
+        "tinytext" | "tinyblob" => ColumnType::Text { length_bytes: 1 },
+        "text" | "blob" => ColumnType::Text { length_bytes: 2 },
+        "mediumtext" | "mediumblob" => ColumnType::Text { length_bytes: 3 },
+        "enum" => ColumnType::Enum { members: members(declared) },
+        "set" => ColumnType::Set { members: members(declared) },
+        "json" => ColumnType::Json,
+        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+        | "multipolygon" | "geomcollection" | "geometrycollection" => ColumnType::Geometry,
+        // Anything newer is bytes as far as we are concerned.
+        _ => ColumnType::Text { length_bytes: 4 },
+    }
+}
+
+/// The members in `enum('a','it''s')`; a server writes some characters with a backslash.
+fn members(declared: &str) -> Arc<[Box<str>]> {
+    let mut members = Vec::new();
+    let mut rest = declared.chars().peekable();
+    while rest.by_ref().any(|c| c == '\'') {
+        let mut member = String::new();
+        while let Some(c) = rest.next() {
+            match c {
+                '\'' if rest.next_if_eq(&'\'').is_none() => break,
+                '\\' => member.extend(rest.next().map(|escaped| match escaped {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    '0' => '\0',
+                    other => other,
+                })),
+                c => member.push(c),
+            }
+        }
+        members.push(member.into_boxed_str());
+    }
+    members.into()
+}
+
+const PRIMARY: &str = "PRIMARY";
+/// ER_BAD_FIELD_ERROR.
+const UNKNOWN_COLUMN: u16 = 1054;
+const TABLES: &str = "SELECT TABLE_NAME FROM information_schema.TABLES \
+     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
+const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, \
+     IS_NULLABLE = 'YES', EXTRA, COLUMN_DEFAULT IS NOT NULL, CHARACTER_MAXIMUM_LENGTH, \
+     NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION FROM information_schema.COLUMNS \
+     WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION";
+const KEYS: &str = "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART IS NOT NULL \
+     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0 \
+     ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX";
+const COLLATIONS: &str =
+    "SELECT COLLATION_NAME, ID FROM information_schema.COLLATIONS WHERE ID IS NOT NULL";
+const FULL_COLLATIONS: &str = "SELECT FULL_COLLATION_NAME, ID \
+     FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY WHERE ID IS NOT NULL";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_read_as_servers_write_them() {
+        let check = |declared, expected: &[&str]| {
+            let expected: Vec<Box<str>> = expected.iter().map(|&member| member.into()).collect();
+            assert_eq!(&*members(declared), &*expected, "{declared}");
+        };
+        check("enum('a','b')", &["a", "b"]);
+        check(
+            r"set('it''s','back\\slash','line\n','','a,b','(''')",
+            &["it's", "back\\slash", "line\n", "", "a,b", "('"],
+        );
+        check("enum('ü')", &["ü"]);
+        check("enum('open", &["open"]);
+    }
+
+    fn check_key(
+        columns: &[(&str, bool)],
+        keys: &[(&str, &str, bool)],
+        expected: (&[usize], bool),
+    ) {
+        let mut table = Described::default();
+        for &(name, nullable) in columns {
+            let column_type = match name.starts_with('n') {
+                true => ColumnType::Int { bytes: 8, unsigned: false },
+                false => ColumnType::VarChar { length: 9 },
+            };
+            let column = Column::plain(name, column_type, CollationId::BINARY);
+            table.columns.push(Column { nullable, ..column });
+        }
+        for &(key, column, is_prefix) in keys {
+            table.add_key_part(key.to_owned(), Some(column).filter(|c| !c.is_empty()), is_prefix);
+        }
+        let schema = table.schema(TableName::new("ks", "t"));
+        assert_eq!((schema.key.as_slice(), schema.key_is_primary), expected, "{keys:?}");
+    }
+
+    #[test]
+    fn the_best_key_identifies_rows() {
+        let columns = [("n1", false), ("s1", false), ("n2", false), ("nullable", true)];
+        check_key(&columns, &[], (&[], false));
+        let primary = ("PRIMARY", "s1", false);
+        check_key(&columns, &[("a", "n1", false), primary], (&[1], true));
+        check_key(&columns, &[("PRIMARY", "s1", true), ("PRIMARY", "n1", false)], (&[1, 0], true));
+        check_key(
+            &columns,
+            &[("a", "s1", false), ("b", "n2", false), ("b", "n1", false)],
+            (&[2, 0], false),
+        );
+        check_key(&columns, &[("a", "n2", false), ("a", "nullable", false)], (&[], false));
+        check_key(&columns, &[("a", "s1", true), ("b", "", false)], (&[], false));
+    }
+}

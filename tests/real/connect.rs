@@ -1,0 +1,252 @@
+//! Connections to real servers: logins, TLS, and errors that can be told apart.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mysql_async::prelude::Queryable;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use vstreamd::source::mysql::{Budget, Connection, Flavour, Password, Purpose, Server, ServerUrl};
+use vstreamd::source::{ConnectError, SourceError};
+
+use super::run;
+use crate::harness::real::{self, Kind, mariadb, mysql, start};
+
+/// The server as `login` (`user:password`), with parameters of the URL.
+fn server(real: &real::Server, login: &str, parameters: &str) -> Server {
+    at(&format!("mysql://{login}@{}/information_schema{parameters}", real.address()))
+}
+
+fn at(url: &str) -> Server {
+    Server::new("zone1-100", ServerUrl::parse(url).unwrap(), Arc::new(Budget::new(9)))
+}
+
+async fn connect(server: &Server) -> Result<Connection, ConnectError> {
+    match server.connect(Purpose::Questions).await {
+        Ok(connection) => Ok(connection),
+        Err(SourceError::Connect(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The cipher of the connection; empty in the clear.
+async fn cipher(server: &Server) -> String {
+    let mut connection = connect(server).await.unwrap_or_else(|error| panic!("{error:?}"));
+    let query = "SHOW STATUS LIKE 'Ssl_cipher'";
+    let (_, cipher): (String, String) = connection.conn.query_first(query).await.unwrap().unwrap();
+    cipher
+}
+
+#[tokio::test]
+async fn a_session_is_set_up_for_its_purpose() {
+    for (real, flavour) in [(mysql(), Flavour::Mysql), (mariadb(), Flavour::MariaDb)] {
+        let server = server(real, "root", "");
+        let mut connection = server.connect(Purpose::Changes).await.unwrap();
+        assert_eq!(connection.flavour, flavour);
+        assert_eq!(connection.account, "root@127.0.0.1");
+        let query = "SELECT @@time_zone, @@sql_mode, @@net_write_timeout, DATABASE()";
+        let found: (String, String, u32, String) =
+            connection.conn.query_first(query).await.unwrap().unwrap();
+        assert_eq!(
+            found,
+            ("+00:00".to_owned(), String::new(), 3600, "information_schema".to_owned())
+        );
+        assert_eq!(server.budget().in_use(), 1);
+        let (conn, permit) = connection.into_parts();
+        drop(conn);
+        assert_eq!(server.budget().in_use(), 1);
+        drop(permit);
+        assert_eq!(server.budget().in_use(), 0);
+    }
+}
+
+#[tokio::test]
+async fn errors_can_be_told_apart() {
+    run(
+        mysql(),
+        &[
+            "CREATE USER IF NOT EXISTS apart@'127.0.0.1' IDENTIFIED BY 'right'",
+            "CREATE DATABASE IF NOT EXISTS apart",
+        ],
+    )
+    .await;
+    let address = mysql().address();
+    let error = |url: String| async move { connect(&at(&url)).await.unwrap_err() };
+    let found = error("mysql://u@no-such-host.invalid/d".to_owned()).await;
+    assert!(matches!(&found, ConnectError::UnknownHost { host, .. } if host.contains("no-such")));
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let found = error(format!("mysql://u@{free}/d")).await;
+    assert!(matches!(found, ConnectError::Refused { .. }), "{found:?}");
+    assert_eq!(found.to_string(), format!("nothing listens at {free}"));
+    let found = error(format!("mysql://apart:wrong@{address}/d")).await;
+    let text = "Access denied for user 'apart'@'127.0.0.1' (using password: YES)";
+    assert_eq!(found.to_string(), format!("{address} denied the login: {text}"));
+    assert!(!found.is_transient());
+    let found = error(format!("mysql://root@{address}/nowhere")).await;
+    assert!(
+        matches!(&found, ConnectError::NoDatabase { message, .. }
+        if message == "Unknown database 'nowhere'"),
+        "{found:?}"
+    );
+    let found = error(format!("mysql://apart:right@{address}/apart")).await;
+    assert!(matches!(found, ConnectError::NoDatabase { .. }), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_connections_left_says_so() {
+    let real = start(Kind::MariaDb, &["--max-connections=10"]);
+    // The administrator would get one more.
+    run(&real, &["CREATE USER plain@'127.0.0.1'"]).await;
+    let url = format!("mysql://plain@{}/information_schema", real.address());
+    let server = Server::new("full", ServerUrl::parse(&url).unwrap(), Arc::new(Budget::new(99)));
+    let mut held = Vec::new();
+    let error = loop {
+        match connect(&server).await {
+            Ok(connection) => held.push(connection),
+            Err(error) => break error,
+        }
+        assert!(held.len() <= 10);
+    };
+    assert!(matches!(error, ConnectError::TooManyConnections { .. }), "{error:?}");
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = at(&format!("mysql://u@{address}/d"));
+    // The clock stands still only while everything waits for it.
+    tokio::time::pause();
+    let found = connect(&server).await.unwrap_err();
+    assert!(matches!(found, ConnectError::TimedOut { .. }), "{found:?}");
+    assert_eq!(server.budget().in_use(), 0);
+}
+
+#[tokio::test]
+async fn servers_log_in_by_each_plugin() {
+    run(
+        mysql(),
+        &[
+            "CREATE USER IF NOT EXISTS cold@'127.0.0.1' IDENTIFIED BY 'geheim'",
+            "CREATE USER IF NOT EXISTS warm@'127.0.0.1' IDENTIFIED BY 'geheim'",
+        ],
+    )
+    .await;
+    // Cold: the server wants the password itself, encrypted by its key or under TLS; then it knows it.
+    let in_the_clear = server(mysql(), "cold:geheim", "?ssl-mode=DISABLED");
+    for _ in 0..2 {
+        assert_eq!(cipher(&in_the_clear).await, "");
+    }
+    let secured = server(mysql(), "warm:geheim", "?ssl-mode=REQUIRED");
+    for _ in 0..2 {
+        assert_ne!(cipher(&secured).await, "");
+    }
+    run(mariadb(), &["CREATE OR REPLACE USER native@'127.0.0.1' IDENTIFIED BY 'geheim'"]).await;
+    connect(&server(mariadb(), "native:geheim", "")).await.unwrap();
+    let found = connect(&server(mariadb(), "native:falsch", "")).await.unwrap_err();
+    assert!(matches!(found, ConnectError::Denied { .. }), "{found:?}");
+}
+
+#[tokio::test]
+async fn passwords_come_from_files() {
+    run(mysql(), &["CREATE USER IF NOT EXISTS filed@'127.0.0.1' IDENTIFIED BY 'geheim'"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("password");
+    let mut url =
+        ServerUrl::parse(&format!("mysql://filed@{}/information_schema", mysql().address()))
+            .unwrap();
+    url.password = Password::File(path.clone());
+    let server = Server::new("zone1-100", url, Arc::new(Budget::new(9)));
+    let found = connect(&server).await.unwrap_err();
+    assert!(matches!(found, ConnectError::File { .. }), "{found:?}");
+    // No restart is needed for another password.
+    for (written, opens) in [("falsch\n", false), ("geheim\n", true)] {
+        std::fs::write(&path, written).unwrap();
+        assert_eq!(connect(&server).await.is_ok(), opens);
+    }
+}
+
+/// Certificates of an authority of our own: for this host, for another, and for none.
+struct Certificates {
+    directory: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn make() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let made = Self { directory };
+        std::fs::write(made.path("ca"), issuer.pem()).unwrap();
+        for (name, hosts) in
+            [("here", vec!["127.0.0.1"]), ("there", vec!["db.example"]), ("nameless", vec![])]
+        {
+            let hosts: Vec<String> = hosts.into_iter().map(str::to_owned).collect();
+            let key = KeyPair::generate().unwrap();
+            let certificate =
+                CertificateParams::new(hosts).unwrap().signed_by(&key, &issuer).unwrap();
+            std::fs::write(made.path(name), certificate.pem()).unwrap();
+            std::fs::write(made.path(&format!("{name}-key")), key.serialize_pem()).unwrap();
+        }
+        made
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(format!("{name}.pem"))
+    }
+
+    fn start(&self, kind: Kind, name: &str) -> real::Server {
+        let option = |option: &str, path: &Path| format!("--{option}={}", path.display());
+        let options = [
+            option("ssl-ca", &self.path("ca")),
+            option("ssl-cert", &self.path(name)),
+            option("ssl-key", &self.path(&format!("{name}-key"))),
+        ];
+        start(kind, &options.each_ref().map(String::as_str))
+    }
+}
+
+#[tokio::test]
+async fn tls_is_as_the_mode_says() {
+    let certificates = Certificates::make();
+    let ca = certificates.path("ca");
+    let strangers = Certificates::make();
+    let strange = strangers.path("ca");
+    let modes = |mode: &str| format!("?ssl-mode={mode}&ssl-ca={}", ca.display());
+    for kind in [Kind::MySql, Kind::MariaDb] {
+        for name in ["here", "there", "nameless"] {
+            let real = certificates.start(kind, name);
+            let url = |parameters: &str| server(&real, "root", parameters);
+            assert_eq!(cipher(&url("?ssl-mode=DISABLED")).await, "");
+            assert_ne!(cipher(&url("")).await, "");
+            assert_ne!(cipher(&url("?ssl-mode=REQUIRED")).await, "");
+            let verified = |mode: &'static str| {
+                let server = url(&modes(mode));
+                async move { connect(&server).await.map(|_| ()) }
+            };
+            let (by_ca, by_name) = (verified("VERIFY_CA").await, verified("VERIFY_IDENTITY").await);
+            assert_eq!(by_ca.is_ok(), name != "nameless", "{kind:?} {name}: {by_ca:?}");
+            assert_eq!(by_name.is_ok(), name == "here", "{kind:?} {name}: {by_name:?}");
+            let other = format!("?ssl-ca={}", strange.display());
+            for (name, error) in [
+                ("no name", by_ca.err()),
+                ("other name", by_name.err()),
+                ("other authority", connect(&url(&other)).await.err()),
+            ] {
+                let unverified = matches!(error, None | Some(ConnectError::Unverified { .. }));
+                assert!(unverified, "{name}: {error:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn tls_that_a_server_does_not_have() {
+    let found = connect(&server(mariadb(), "root", "?ssl-mode=REQUIRED")).await.unwrap_err();
+    assert!(matches!(found, ConnectError::NoTls { mode: "REQUIRED", .. }), "{found:?}");
+    assert_eq!(cipher(&server(mariadb(), "root", "?ssl-mode=PREFERRED")).await, "");
+    let missing = "?ssl-ca=/no/such/file&ssl-mode=VERIFY_IDENTITY";
+    let found = connect(&server(mysql(), "root", missing)).await.unwrap_err();
+    assert!(matches!(found, ConnectError::File { .. }), "{found:?}");
+}
