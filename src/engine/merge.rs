@@ -425,6 +425,13 @@ impl Subscription {
         let Some(limit) = &mut self.limit else { return Ok(()) };
         let mut cut = None;
         'all: for (number, known) in batch.rows().iter().enumerate() {
+            if known.plan.passes_all() {
+                let rows = known.rows.range.len() as u64;
+                if rows < limit.left {
+                    limit.left -= rows;
+                    continue;
+                }
+            }
             for (index, change) in known.rows.range.clone().zip(known.rows.changes()) {
                 let applied = known.plan.apply(change, &mut limit.scratch);
                 match applied.map_err(|error| StreamError::Plan {

@@ -195,8 +195,22 @@ impl TablePlan {
         hasher.finish()
     }
 
+    /// Whether every change passes as it is.
+    pub const fn passes_all(&self) -> bool {
+        self.predicate.is_none() && self.projection.is_none()
+    }
+
     /// Judges one change and shows what the stream sees of it.
+    #[inline]
     pub fn apply<'a>(
+        &'a self,
+        change: RowChange<'a>,
+        scratch: &'a mut Scratch,
+    ) -> Result<Applied<'a>, EvalError> {
+        if self.passes_all() { Ok(Applied::Same) } else { self.apply_rule(change, scratch) }
+    }
+
+    fn apply_rule<'a>(
         &'a self,
         change: RowChange<'a>,
         scratch: &'a mut Scratch,
