@@ -17,14 +17,17 @@ use super::socket::{Agreed, Socket};
 
 /// A payload of this size or more spans several frames.
 pub const FRAME_BYTES: usize = 0xff_ffff;
-/// Outgoing bytes that are worth a system call.
-pub const FLUSH_BYTES: usize = 64 * 1024;
+/// Outgoing bytes that are worth a system call. Somewhat more than 64 KiB, so that a busy result
+/// has no more than one call per 64 KiB, those of its beginning and end among them.
+const FLUSH_BYTES: usize = 96 * 1024;
 /// What a client may send ahead while a statement runs; the rest waits in its socket.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// How often a client that has sent so much ahead is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Room made for a read while nothing large is under way.
 const READ_BYTES: usize = 1024;
+/// Room made for a read of a large packet.
+const READ_BYTES_MAX: usize = 64 * 1024;
 /// A larger buffer is given back when it is empty.
 const KEPT_BYTES: usize = 1024;
 const HEADER_BYTES: usize = 4;
@@ -111,7 +114,7 @@ impl Link {
                 return Ok(Some(payload));
             }
             let wanted = self.frame.map_or(0, |frame| frame.remaining);
-            self.incoming.reserve(wanted.clamp(READ_BYTES, FLUSH_BYTES));
+            self.incoming.reserve(wanted.clamp(READ_BYTES, READ_BYTES_MAX));
             if self.socket.read_buf(&mut self.incoming).await? == 0 {
                 let between = self.frame.is_none() && self.incoming.is_empty();
                 let early = io::Error::from(io::ErrorKind::UnexpectedEof);
