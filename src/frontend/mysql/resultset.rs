@@ -1,6 +1,6 @@
 //! Result sets: definitions, rows, and the end of rows, straight into the link's buffer.
 
-use super::binary::{BinaryRow, CellError};
+use super::binary::{BinaryCells, BinaryRow, CellError};
 use super::columns::ColumnDefinition;
 use super::error::Failure;
 use super::link::Link;
@@ -48,40 +48,66 @@ pub enum RowForm {
     /// As texts, for a statement that came as a text.
     Text,
     /// By their columns' types, for a prepared one.
-    Binary {
-        /// The types.
-        row: BinaryRow,
-        /// The row as texts.
-        text: Vec<u8>,
-    },
+    Binary(BinaryRow),
 }
 
 impl RowForm {
     /// Rows of these columns, `binary` or as texts.
     pub fn new(binary: bool, columns: &[ColumnDefinition]) -> Self {
-        if binary {
-            Self::Binary { row: BinaryRow::new(columns), text: Vec::new() }
-        } else {
-            Self::Text
+        if binary { Self::Binary(BinaryRow::new(columns)) } else { Self::Text }
+    }
+
+    /// Writes a row that consists of the cells that `write` pushes.
+    pub fn write(
+        &self,
+        link: &mut Link,
+        write: impl FnOnce(&mut RowCells<'_>),
+    ) -> Result<(), CellError> {
+        link.try_write(|out| match self {
+            Self::Text => {
+                write(&mut RowCells::Text(out));
+                Ok(())
+            }
+            Self::Binary(row) => {
+                let mut cells = RowCells::Binary(row.begin(out));
+                write(&mut cells);
+                cells.finish()
+            }
+        })
+    }
+}
+
+/// A row that is being written.
+#[derive(Debug)]
+pub enum RowCells<'a> {
+    /// As texts.
+    Text(&'a mut Vec<u8>),
+    /// By the columns' types.
+    Binary(BinaryCells<'a>),
+}
+
+impl RowCells<'_> {
+    /// Appends the next cells, which are texts one behind the other.
+    pub fn push(&mut self, cells: &[u8]) {
+        match self {
+            Self::Text(out) => out.extend_from_slice(cells),
+            Self::Binary(row) => row.push(cells),
         }
     }
 
-    /// Writes a row whose cells `push` appends as texts.
-    pub fn write(
-        &mut self,
-        link: &mut Link,
-        push: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<(), CellError> {
+    /// Appends the next cell, a text of a column that is one.
+    #[inline]
+    pub fn push_text(&mut self, cell: &[u8]) {
         match self {
-            Self::Text => {
-                link.write(push);
-                Ok(())
-            }
-            Self::Binary { row, text } => {
-                text.clear();
-                push(text);
-                link.try_write(|out| row.push(out, text))
-            }
+            Self::Text(out) => out.extend_from_slice(cell),
+            Self::Binary(row) => row.push_text(cell),
+        }
+    }
+
+    fn finish(self) -> Result<(), CellError> {
+        match self {
+            Self::Text(_) => Ok(()),
+            Self::Binary(row) => row.finish(),
         }
     }
 }
@@ -168,9 +194,9 @@ impl Encoding {
     /// Writes a whole small result.
     pub fn table(&self, link: &mut Link, table: &Table, binary: bool) -> Result<(), CellError> {
         self.columns(link, &table.columns);
-        let mut form = RowForm::new(binary, &table.columns);
-        for row in &table.rows {
-            form.write(link, |out| push_texts(out, row))?;
+        let form = RowForm::new(binary, &table.columns);
+        for row in table.block().rows() {
+            form.write(link, |cells| cells.push(row))?;
         }
         self.end(link);
         Ok(())

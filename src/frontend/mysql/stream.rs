@@ -1,7 +1,7 @@
 //! The open result set: a subscription's row changes as text rows, led by `op`.
 //!
-//! Rows go straight from the shared events into the link's buffer, which leaves at 64 KiB or when the
-//! stream would wait. Nothing is allocated per row once the buffers are warm.
+//! Rows go straight from the shared events into the link's buffer, which leaves when it is full or
+//! when the stream would wait. Nothing is allocated per row once the buffers are warm.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::columns::ColumnDefinition;
 use super::error::{self, Failure};
 use super::link::Link;
 use super::registry::{End, Token};
-use super::resultset::{Encoding, RowForm};
+use super::resultset::{Encoding, RowCells, RowForm};
 use super::session::Stream;
 use super::wire::Done;
 use crate::engine::{Batch, Subscription};
@@ -159,7 +159,7 @@ pub struct RowWriter {
     /// Where the client is once it has read all complete transactions so far.
     position: Arc<Position>,
     scratch: Scratch,
-    token: Vec<u8>,
+    made: Made,
     /// What is not written yet, or not all of it.
     unwritten: Option<Unwritten>,
     /// How one result set follows the other; `None` if there is only one.
@@ -254,7 +254,7 @@ impl RowWriter {
             output,
             position,
             scratch,
-            token: Vec::new(),
+            made: Made::default(),
             unwritten: None,
             chain: None,
         }
@@ -363,10 +363,10 @@ impl RowWriter {
                 chain.begin(link, &self.output);
             }
             let place = Place { batch, rows, index };
-            let (parts, position) = (&self.parts, &mut self.token);
-            let pushed = self.form.write(link, |out| {
-                push_op(out, shown.op());
-                push_parts(out, parts, position, row, &place);
+            let (parts, made) = (&self.parts, &mut self.made);
+            let pushed = self.form.write(link, |cells| {
+                cells.push_text(op_cell(shown.op()));
+                push_parts(cells, parts, made, row, &place);
             });
             if let Err(error) = pushed {
                 return Ok(Err(error::of_cell(&error)));
@@ -413,6 +413,13 @@ impl RowWriter {
     }
 }
 
+/// Buffers for the cells that the door makes.
+#[derive(Debug, Default)]
+struct Made {
+    cell: Vec<u8>,
+    token: Vec<u8>,
+}
+
 /// Which row change a row shows.
 struct Place<'a> {
     batch: &'a Batch,
@@ -421,34 +428,51 @@ struct Place<'a> {
 }
 
 fn push_parts(
-    out: &mut Vec<u8>,
+    out: &mut RowCells<'_>,
     parts: &[Part],
-    token: &mut Vec<u8>,
+    made: &mut Made,
     row: Row<'_>,
     place: &Place<'_>,
 ) {
     let mut cells = row.encoded();
     for part in parts {
         match part {
-            Part::AllCells => out.extend_from_slice(row.encoded()),
+            Part::AllCells => out.push(row.encoded()),
             Part::Cells(count) => {
                 let rest = behind(cells, *count);
-                out.extend_from_slice(&cells[..cells.len() - rest.len()]);
+                out.push(&cells[..cells.len() - rest.len()]);
                 cells = rest;
             }
-            Part::Metadata(Metadata::Position) => {
-                token.clear();
-                place.batch.write_pos(place.rows, place.index, token);
-                push_cell(out, token);
-            }
-            Part::Metadata(Metadata::Shard) => push_cell(out, place.batch.shard.shard.as_bytes()),
-            Part::Metadata(Metadata::Timestamp) => push_timestamp(out, place.batch.timestamp()),
+            Part::Metadata(which) => out.push(made.cell(*which, place)),
         }
     }
 }
 
-fn push_op(out: &mut Vec<u8>, op: Op) {
-    push_cell(out, op.symbol().as_bytes());
+impl Made {
+    /// A cell that tells where a row is from.
+    fn cell(&mut self, which: Metadata, place: &Place<'_>) -> &[u8] {
+        let Self { cell, token } = self;
+        cell.clear();
+        match which {
+            Metadata::Position => {
+                token.clear();
+                place.batch.write_pos(place.rows, place.index, token);
+                push_cell(cell, token);
+            }
+            Metadata::Shard => push_cell(cell, place.batch.shard.shard.as_bytes()),
+            Metadata::Timestamp => push_timestamp(cell, place.batch.timestamp()),
+        }
+        cell
+    }
+}
+
+/// The cell of the `op` column.
+const fn op_cell(op: Op) -> &'static [u8; 2] {
+    match op {
+        Op::Insert => b"\x01+",
+        Op::Update => b"\x01*",
+        Op::Delete => b"\x01-",
+    }
 }
 
 /// Seconds since 1970; NULL where there is no commit to name, as in a copy.

@@ -324,7 +324,7 @@ impl Sender<'_> {
                 Err(end) => return Ok(Err(error::of_end(end))),
             };
             for row in block.rows().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-                let written = self.form.write(link, |out| out.extend_from_slice(row));
+                let written = self.form.write(link, |cells| cells.push(row));
                 if let Err(error) = written {
                     return Ok(Err(error::of_cell(&error)));
                 }

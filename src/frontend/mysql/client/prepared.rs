@@ -92,7 +92,7 @@ impl KeptRows {
     fn write(&mut self, link: &mut Link) -> Option<Result<(), CellError>> {
         let block = self.blocks.front()?;
         let row = block.row(self.row)?;
-        let written = self.form.write(link, |out| out.extend_from_slice(row));
+        let written = self.form.write(link, |cells| cells.push(row));
         self.row += 1;
         if self.row == block.len() {
             // What was fetched is not needed again.
