@@ -1,19 +1,23 @@
 //! The composition root: names every concrete type once, and the order of start and stop.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::access::Access;
-use crate::config::{Config, Limits};
+use crate::config::{self, Config, Limits};
 use crate::engine::{Engine, EngineConfig, ShardSources, Tablet};
 use crate::event::ShardName;
 use crate::frontend::mysql::{Behind, Door, DoorConfig, Identity, IdentityError, Keyspace};
 use crate::plan::TabletType;
 use crate::shutdown::ShutdownController;
-use crate::source::sqlite::{OpenError, Store, StoreConfig};
+use crate::source::mysql::{Budget, MysqlSource, Server};
+use crate::source::sqlite::{OpenError, Store, StoreConfig, Tableless};
+use crate::source::{Backend, Source};
 use crate::telemetry;
 
 /// A running vstreamd.
@@ -22,6 +26,8 @@ pub struct App {
     engine: Engine,
     shutdown: ShutdownController,
     drain_timeout: Duration,
+    /// Gone with the process, if it ends in order.
+    _directory: Option<TempDir>,
 }
 
 /// Why the process cannot serve, or did not end well.
@@ -39,6 +45,9 @@ pub enum AppError {
     /// The embedded store cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// There is no room for what sessions need.
+    #[error("make a temporary directory")]
+    Temporary(#[source] std::io::Error),
     /// Certificate or keys cannot be used.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -56,20 +65,16 @@ impl App {
             .and_then(|listener| listener.local_addr().map(|address| (listener, address)));
         let (listener, mysql_address) =
             listener.map_err(|source| AppError::Listen { address, source })?;
-        let store = Store::open(&config.data_dir, store_config(&config.limits)).await?;
-        let identity = Identity::open(&config.data_dir, config.tls.certificate.as_ref())?;
-        let shard = ShardName::new(KEYSPACE, SHARD);
-        let tablet = Tablet {
-            name: format!("{}-embedded", config.cell).into(),
-            tablet_type: TabletType::Primary,
-            source: Arc::new(store.source()),
+        let served = match config.keyspaces.is_empty() {
+            true => embedded(config).await?,
+            false => servers(&config.keyspaces).await?,
         };
-        let shards = vec![ShardSources { shard: shard.clone(), tablets: vec![tablet] }];
-        let engine = Engine::new(engine_config(&config.limits), shards);
+        let identity = Identity::open(&config.data_dir, config.tls.certificate.as_ref())?;
+        let engine = Engine::new(engine_config(&config.limits), served.shards);
         let behind = Behind {
             engine: engine.clone(),
-            backend: Arc::new(store.backend()),
-            keyspaces: vec![Keyspace { name: KEYSPACE.to_owned(), shards: vec![shard] }],
+            backend: served.backend,
+            keyspaces: served.keyspaces,
             accounts: config.accounts.clone(),
             identity: Arc::new(identity),
             access: Access::default(),
@@ -78,7 +83,13 @@ impl App {
         let shutdown = ShutdownController::new();
         telemetry::spawn("mysql door", door.serve(listener, shutdown.subscribe()));
         tracing::info!(mysql = %mysql_address, data_dir = %config.data_dir.display(), "serving");
-        Ok(Self { mysql_address, engine, shutdown, drain_timeout: config.limits.drain_timeout() })
+        Ok(Self {
+            mysql_address,
+            engine,
+            shutdown,
+            drain_timeout: config.limits.drain_timeout(),
+            _directory: served.directory,
+        })
     }
 
     /// Where MySQL clients connect.
@@ -93,6 +104,107 @@ impl App {
         // The doors have the same deadline for their connections; a moment more lets them report.
         if !self.shutdown.drained(self.drain_timeout + REPORT_TIME).await {
             tracing::warn!("connections did not end in time; ending without them");
+        }
+    }
+}
+
+/// What the doors open to.
+struct Served {
+    keyspaces: Vec<Keyspace>,
+    shards: Vec<ShardSources>,
+    backend: Arc<dyn Backend>,
+    /// What the backend needs for as long as it is.
+    directory: Option<TempDir>,
+}
+
+/// The embedded store: one keyspace of one shard.
+async fn embedded(config: &Config) -> Result<Served, AppError> {
+    let store = Store::open(&config.data_dir, store_config(&config.limits)).await?;
+    let shard = ShardName::new(KEYSPACE, SHARD);
+    let tablet = Tablet {
+        name: format!("{}-embedded", config.cell).into(),
+        tablet_type: TabletType::Primary,
+        source: Arc::new(store.source()),
+    };
+    Ok(Served {
+        keyspaces: vec![Keyspace { name: KEYSPACE.to_owned(), shards: vec![shard.clone()] }],
+        shards: vec![ShardSources { shard, tablets: vec![tablet] }],
+        backend: Arc::new(store.backend()),
+        directory: None,
+    })
+}
+
+/// The configured servers. None of them is waited for: whoever asks for one that is away is told.
+async fn servers(configured: &[config::Keyspace]) -> Result<Served, AppError> {
+    let budgets = Budgets::of(configured);
+    let (mut keyspaces, mut shards) = (Vec::new(), Vec::new());
+    for keyspace in configured {
+        let mut names = Vec::new();
+        for shard in &keyspace.shards {
+            let name = ShardName::new(&keyspace.name, &shard.name);
+            let tablets = shard.tablets.iter().map(|tablet| {
+                let server = budgets.server(tablet);
+                let source = Arc::new(MysqlSource::new(server, &keyspace.name));
+                telemetry::spawn("preflight", report(Arc::clone(&source)));
+                Tablet {
+                    name: tablet.alias.as_str().into(),
+                    tablet_type: tablet.tablet_type,
+                    source,
+                }
+            });
+            shards.push(ShardSources { shard: name.clone(), tablets: tablets.collect() });
+            names.push(name);
+        }
+        keyspaces.push(Keyspace { name: keyspace.name.clone(), shards: names });
+    }
+    let directory =
+        tempfile::Builder::new().prefix("vstreamd-").tempdir().map_err(AppError::Temporary)?;
+    let backend = Arc::new(Tableless::open(directory.path()).await?);
+    Ok(Served { keyspaces, shards, backend, directory: Some(directory) })
+}
+
+/// One budget per server: its tablets share it, and the least of their bounds holds.
+struct Budgets(HashMap<String, Arc<Budget>>);
+
+impl Budgets {
+    fn of(keyspaces: &[config::Keyspace]) -> Self {
+        let mut least: HashMap<String, usize> = HashMap::new();
+        for tablet in keyspaces.iter().flat_map(config::Keyspace::tablets) {
+            let max = least.entry(tablet.url.address()).or_insert(tablet.connections_max);
+            *max = tablet.connections_max.min(*max);
+        }
+        let budgets = least.into_iter().map(|(address, max)| (address, Arc::new(Budget::new(max))));
+        Self(budgets.collect())
+    }
+
+    fn server(&self, tablet: &config::Tablet) -> Server {
+        let budget = self.0.get(&tablet.url.address()).map(Arc::clone);
+        let budget = budget.expect("every tablet's address has a budget");
+        Server::new(&tablet.alias, tablet.url.clone(), budget)
+    }
+}
+
+/// Says once, at the start, what stands in the way of streaming from a server.
+async fn report(source: Arc<MysqlSource>) {
+    let tablet = source.name();
+    match source.preflight().await {
+        Ok(findings) => {
+            for finding in findings {
+                let (what, mend) = (&finding.what, &finding.mend);
+                if finding.fatal {
+                    tracing::warn!(tablet, what, mend, "a server cannot be streamed from as it is");
+                } else {
+                    tracing::info!(tablet, what, mend, "a server could be set up better");
+                }
+            }
+        }
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(
+                tablet,
+                error,
+                "a server cannot be asked; its streams fail until it can"
+            );
         }
     }
 }

@@ -3,12 +3,18 @@
 //!
 //! Every key is optional and an unknown one is an error. `docs/operating.md` lists them all.
 
+mod keyspaces;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use keyspaces::KeyspaceFile;
+
+pub use keyspaces::{Keyspace, KeyspaceError, Shard, Tablet};
 
 use crate::frontend::mysql::{Account, Accounts, CertificateFiles, VerifierError};
 
@@ -17,8 +23,10 @@ use crate::frontend::mysql::{Account, Accounts, CertificateFiles, VerifierError}
 pub struct Config {
     /// The cell that this process counts as its own.
     pub cell: String,
-    /// Where the embedded store lives.
+    /// Where the embedded store lives, and the keys that are made at the first start.
     pub data_dir: PathBuf,
+    /// Keyspaces of servers; without any, the embedded store is served.
+    pub keyspaces: Vec<Keyspace>,
     /// Where MySQL clients connect; others than this machine's only with users and a certificate.
     pub mysql_listen: SocketAddr,
     /// How MySQL clients are served TLS.
@@ -152,9 +160,9 @@ pub enum ConfigError {
         /// The least value.
         least: u64,
     },
-    /// Keyspaces of MySQL or MariaDB servers.
-    #[error("[[keyspace]] is not supported yet; this version serves the embedded store only")]
-    Keyspaces,
+    /// A keyspace that cannot be served.
+    #[error(transparent)]
+    Keyspace(#[from] KeyspaceError),
 }
 
 /// The file as written.
@@ -171,7 +179,8 @@ struct File {
     user: Vec<User>,
     #[serde(default)]
     limits: Limits,
-    keyspace: Option<toml::Value>,
+    #[serde(default)]
+    keyspace: Vec<KeyspaceFile>,
 }
 
 /// A name and the verifiers of its password, never the password.
@@ -213,9 +222,6 @@ impl Config {
     }
 
     fn resolve(file: File, overrides: Overrides) -> Result<Self, ConfigError> {
-        if file.keyspace.is_some() {
-            return Err(ConfigError::Keyspaces);
-        }
         check_limits(&file.limits)?;
         let listen = overrides.mysql_listen.or(file.listen.mysql);
         let listen = address(listen.as_deref().unwrap_or(DEFAULT_MYSQL_LISTEN))?;
@@ -229,8 +235,10 @@ impl Config {
         if remote && (accounts == Accounts::Anybody || certificate.is_none()) {
             return Err(ConfigError::Reachable(listen));
         }
+        let cell = file.cell.unwrap_or_else(|| "zone1".to_owned());
         Ok(Self {
-            cell: file.cell.unwrap_or_else(|| "zone1".to_owned()),
+            keyspaces: keyspaces::parse(file.keyspace, &cell)?,
+            cell,
             data_dir: overrides.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir),
             mysql_listen: listen,
             tls: Tls { certificate, required: file.tls.required.unwrap_or(remote) },
@@ -324,7 +332,7 @@ mod tests {
         check("[limits]\nlog_bytes = 1", Err("unknown field `log_bytes`"));
         check("[[user]]\nname = 'a'", Err("has no verifier"));
         check("[[user]]\nname = 'a'\nnative = 'zz'", Err("user \"a\""));
-        check("[[keyspace]]\nname = 'commerce'", Err("not supported yet"));
+        check("[[keyspace]]\nname = 'commerce'", Err("has no shard"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use vstreamd::cli::{self, Cli};
+use vstreamd::telemetry;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,12 +23,6 @@ fn main() -> ExitCode {
 
 /// Prints an error with all its causes on one line.
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    let mut line = format!("vstreamd: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    eprintln!("{line}");
+    eprintln!("vstreamd: {}", telemetry::chain(error));
     ExitCode::FAILURE
 }

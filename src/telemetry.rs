@@ -46,6 +46,18 @@ where
     tokio::spawn(guarded(name, future).in_current_span())
 }
 
+/// An error and all that caused it, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
 /// The future, and the word about its panic.
 fn guarded<F: Future>(name: &'static str, future: F) -> impl Future<Output = F::Output> {
     let guard = PanicReport(name);

@@ -2,6 +2,7 @@
 
 mod connect;
 mod schema;
+mod served;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

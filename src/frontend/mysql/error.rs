@@ -12,6 +12,7 @@ use crate::event::position::PositionError;
 use crate::plan::{EvalError, PlanError};
 use crate::source::{BackendError, ConnectError, SourceError};
 use crate::sql::{SqlError, TargetError};
+use crate::telemetry::chain;
 
 /// The content of an ERR packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,18 +220,6 @@ pub fn of_backend(error: &BackendError) -> Failure {
 /// A table that is not there.
 pub fn no_such_table(table: &TableName) -> Failure {
     NO_SUCH_TABLE.with(format!("Table '{table}' doesn't exist"))
-}
-
-/// An error and all that caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }
 
 /// ER_CON_COUNT_ERROR.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder};
+use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, TlsError};
 
 use super::Flavour;
 use super::budget::{Budget, Permit};
 use super::tls;
 use super::url::{ServerUrl, TlsMode};
-use crate::source::{ConnectError, SourceError};
+use crate::source::{Cause, ConnectError, SourceError};
 
 /// One server: where it is, who logs in, and how many connections there may be.
 #[derive(Debug, Clone)]
@@ -171,10 +171,10 @@ impl Server {
             return ConnectError::NoTls { address, mode: self.url.tls.mode.as_str() };
         }
         if tls::is_unverified(&error) {
-            return ConnectError::Unverified { address, source: Arc::new(error) };
+            return ConnectError::Unverified { address, source: cause(error) };
         }
         if tls::is_tls(&error) {
-            return ConnectError::Tls { address, source: Arc::new(error) };
+            return ConnectError::Tls { address, source: cause(error) };
         }
         match error {
             Error::Server(said) => match said.code {
@@ -196,10 +196,22 @@ impl Server {
                 _ => ConnectError::Broken { address, source: Arc::new(source) },
             },
             Error::Driver(DriverError::ConnectionClosed) => {
-                ConnectError::Broken { address, source: Arc::new(error) }
+                ConnectError::Broken { address, source: cause(error) }
             }
-            error => ConnectError::Login { address, source: Arc::new(error) },
+            error => ConnectError::Login { address, source: cause(error) },
         }
+    }
+}
+
+/// What the library's error is about: its outer layers print their inner ones, which a chain of
+/// causes would then print again.
+pub fn cause(error: Error) -> Cause {
+    match error {
+        Error::Io(IoError::Io(inner)) => Arc::new(inner),
+        Error::Io(IoError::Tls(TlsError::Tls(inner))) => Arc::new(inner),
+        Error::Driver(inner) => Arc::new(inner),
+        Error::Server(inner) => Arc::new(inner),
+        other => Arc::new(other),
     }
 }
 

@@ -88,7 +88,7 @@ impl MysqlSource {
     fn broken(&self, what: &str, error: mysql_async::Error) -> SourceError {
         SourceError::Disconnected {
             context: format!("{what} of {}", self.server.name()),
-            source: Some(Box::new(error)),
+            source: Some(Box::new(connect::cause(error))),
         }
     }
 }

@@ -24,6 +24,7 @@ mod registry;
 mod rows;
 mod session;
 mod snapshot;
+mod tableless;
 pub mod write;
 mod writer;
 
@@ -40,6 +41,7 @@ use self::counters::Counters;
 use self::identity::ServerId;
 use self::lock::{LockError, StoreLock};
 use self::registry::Registry;
+pub use self::tableless::Tableless;
 use self::writer::{Shared, Writer};
 use super::{
     Backend, BackendError, BackendSession, Changes, Finding, Scope, Snapshot, Source, SourceError,

@@ -76,7 +76,10 @@ impl StoreSession {
         let user = text("user");
         self.state.begin_statement(StatementStart {
             now_micros: i64::try_from(now_micros()).unwrap_or(i64::MAX),
-            database: self.store.config.keyspace.clone(),
+            database: match variables.system("database") {
+                Some(Value::Text(database)) => database,
+                _ => self.store.config.keyspace.clone(),
+            },
             user: if user.is_empty() { self.user.clone() } else { user },
             connection_id: number("connection_id"),
             version: text("version"),

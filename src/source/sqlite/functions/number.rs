@@ -59,7 +59,10 @@ pub const LIST: &[Definition] = &[
     session("my_row_count", 0, |c| int(c.session().lock().row_count)),
     session("my_found_rows", 0, |c| int(c.session().lock().found_rows)),
     session("my_version", 0, |c| text(c.session().lock().version.clone())),
-    session("my_database", 0, |c| text(c.session().lock().database.clone())),
+    session("my_database", 0, |c| match &c.session().lock().database {
+        none if none.is_empty() => Ok(Stored::Null),
+        database => text(database.clone()),
+    }),
     session("my_user", 0, |c| text(c.session().lock().user.clone())),
 ];
 
