@@ -7,6 +7,7 @@ pub mod collation;
 pub mod gtid;
 pub mod order;
 pub mod position;
+pub mod print;
 pub mod row;
 pub mod schema;
 mod token;

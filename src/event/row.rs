@@ -250,6 +250,11 @@ impl RowsEvent {
         }
     }
 
+    /// An event without changes yet, with room for so many bytes of cells.
+    pub fn with_capacity(schema: Arc<TableSchema>, bytes: usize) -> Self {
+        Self { buffer: Vec::with_capacity(bytes), ..Self::new(schema) }
+    }
+
     /// Says which columns the images hold, for partial images.
     #[must_use]
     pub fn with_presence(mut self, before: Option<Presence>, after: Option<Presence>) -> Self {
@@ -269,6 +274,33 @@ impl RowsEvent {
         };
         let images = Images { before: write(before), after: write(after) };
         self.changes.push(images);
+    }
+
+    /// Appends a change whose images `write` appends to the event's buffer, the one before first; it
+    /// returns the length of the buffer between the two, which counts for updates only. Nothing is
+    /// appended if it fails.
+    pub fn push_with<E>(
+        &mut self,
+        op: Op,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let start = self.buffer.len();
+        let middle = write(&mut self.buffer).inspect_err(|_| self.buffer.truncate(start))?;
+        let end = self.buffer.len();
+        let middle = middle.clamp(start, end);
+        self.changes.push(match op {
+            Op::Insert => Images { before: None, after: Some(start..end) },
+            Op::Delete => Images { before: Some(start..end), after: None },
+            Op::Update => Images { before: Some(start..middle), after: Some(middle..end) },
+        });
+        Ok(())
+    }
+
+    /// Gives back what was reserved and not used, if that is much.
+    pub fn shrink(&mut self) {
+        if self.buffer.capacity() - self.buffer.len() > self.buffer.len() / 4 {
+            self.buffer.shrink_to_fit();
+        }
     }
 
     /// Appends a change from encoded images.
@@ -350,6 +382,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::schema::TableName;
 
     #[test]
     fn cells_of_every_length_read_back() {
@@ -361,6 +394,34 @@ mod tests {
             let cells: Vec<_> = Row::new(&buffer, None).cells().collect();
             assert_eq!(cells, [Cell::Text(&cell), Cell::Null]);
         }
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_written_leaves_nothing() {
+        let name = TableName::new("ks", "t");
+        let schema =
+            TableSchema { name, columns: Vec::new(), key: Vec::new(), key_is_primary: false };
+        let mut event = RowsEvent::new(schema.into());
+        let failed = event.push_with(Op::Insert, |out| {
+            push_cell(out, b"half");
+            Err(())
+        });
+        assert_eq!((failed, event.len()), (Err(()), 0));
+        let written = event.push_with(Op::Update, |out| {
+            push_cell(out, b"before");
+            let middle = out.len();
+            push_cell(out, b"after");
+            Ok::<_, ()>(middle)
+        });
+        assert_eq!(written, Ok(()));
+        let change = event.change(0).unwrap();
+        let cells =
+            |row: Option<Row<'_>>| row.unwrap().cells().next().unwrap().bytes().unwrap().to_vec();
+        assert_eq!(
+            (cells(change.before), cells(change.after)),
+            (b"before".to_vec(), b"after".to_vec())
+        );
+        assert_eq!(change.op(), Op::Update);
     }
 
     #[test]

@@ -132,6 +132,17 @@ pub enum ColumnType {
     Json,
     /// GEOMETRY and its kinds: SRID and WKB.
     Geometry,
+    /// VECTOR(n): the cell is the `f32`s, lowest byte first.
+    Vector {
+        /// How many numbers it holds at most.
+        dimensions: u32,
+    },
+    /// MariaDB's UUID: the cell is its text of 36 characters.
+    Uuid,
+    /// MariaDB's INET4: the cell is the address as text.
+    Inet4,
+    /// MariaDB's INET6: the cell is the address as text.
+    Inet6,
 }
 
 /// A collation by MySQL's number, as columns and clients name it.

@@ -57,7 +57,12 @@ pub fn compare_cells(column: &Column, left: &[u8], right: &[u8]) -> Option<Order
         ColumnType::Set { members } => {
             Some(set_bits(members, left)?.cmp(&set_bits(members, right)?))
         }
-        ColumnType::Json | ColumnType::Geometry => None,
+        ColumnType::Json
+        | ColumnType::Geometry
+        | ColumnType::Vector { .. }
+        | ColumnType::Uuid
+        | ColumnType::Inet4
+        | ColumnType::Inet6 => None,
     }
 }
 

@@ -54,7 +54,10 @@ impl ColumnDefinition {
     /// A column of a table, under a name of the statement's.
     pub fn of(column: &Column, schema: &str, tables: (&str, &str), name: &str) -> Self {
         let shape = Shape::of(column);
-        let text = shape.is_text && column.collation != CollationId::BINARY;
+        // Binary in the store, but read as text.
+        let reads_as_text =
+            matches!(column.column_type, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6);
+        let text = shape.is_text && (reads_as_text || column.collation != CollationId::BINARY);
         let mut flags = shape.flags;
         flags.set(ColumnFlags::NOT_NULL_FLAG, !column.nullable);
         flags.set(ColumnFlags::AUTO_INCREMENT_FLAG, column.auto_increment);
@@ -185,6 +188,14 @@ impl Shape {
             }
             ColumnType::Json => blob(WireType::MYSQL_TYPE_JSON),
             ColumnType::Geometry => blob(WireType::MYSQL_TYPE_GEOMETRY),
+            // The number of MySQL 9's own type says nothing to older clients; its bytes are a blob's.
+            ColumnType::Vector { dimensions } => {
+                let length = dimensions.saturating_mul(VECTOR_ENTRY_BYTES);
+                Self { length, ..blob(WireType::MYSQL_TYPE_BLOB) }
+            }
+            ColumnType::Uuid => text(WireType::MYSQL_TYPE_STRING, 36, ColumnFlags::empty()),
+            ColumnType::Inet4 => text(WireType::MYSQL_TYPE_STRING, 15, ColumnFlags::empty()),
+            ColumnType::Inet6 => text(WireType::MYSQL_TYPE_STRING, 39, ColumnFlags::empty()),
         }
     }
 }
@@ -216,6 +227,7 @@ const TEXT_COLLATION: CollationId = CollationId::UTF8MB4_0900_AI_CI;
 const CHARACTER_BYTES: u32 = 4;
 /// Length of the fields behind the names.
 const FIXED_BYTES: u8 = 0x0c;
+const VECTOR_ENTRY_BYTES: u32 = 4;
 /// As many decimals as a value has.
 const ANY_DECIMALS: u8 = 31;
 

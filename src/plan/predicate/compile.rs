@@ -88,7 +88,7 @@ impl Compiler<'_> {
     pub(super) fn condition(&mut self, expr: &Expr) -> Result<Node, PlanError> {
         let typed = self.expr(expr)?;
         match typed.ty {
-            Type::Json | Type::Geometry => {
+            Type::Json | Type::Opaque(_) => {
                 Err(PlanError::Unsupported(format!("{} as a condition", typed.ty.word())))
             }
             // An ENUM is true by its number, not by its text.

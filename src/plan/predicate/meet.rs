@@ -73,8 +73,8 @@ pub(super) fn meet(left: Typed, right: Typed, operation: &str) -> Result<Pair, P
     if left.is_null() || right.is_null() {
         return pair(left, right, How::Int);
     }
-    if matches!(left.ty, Type::Json | Type::Geometry)
-        || matches!(right.ty, Type::Json | Type::Geometry)
+    if matches!(left.ty, Type::Json | Type::Opaque(_))
+        || matches!(right.ty, Type::Json | Type::Opaque(_))
     {
         return refuse(&left, &right);
     }
@@ -187,7 +187,7 @@ pub(super) fn number(typed: Typed) -> Result<Typed, PlanError> {
         (node, Type::Time { fsp }) => {
             Typed::new(Node::TimeNumber { operand: Box::new(node), fsp }, by_fsp(fsp))
         }
-        (_, ty @ (Type::Json | Type::Geometry)) => {
+        (_, ty @ (Type::Json | Type::Opaque(_))) => {
             return Err(PlanError::Unsupported(format!("{} as a number", ty.word())));
         }
         (node, ty) => Typed { node, ty, wide },

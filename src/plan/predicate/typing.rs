@@ -33,7 +33,8 @@ pub(super) enum Type {
     Enum(Coercion, Arc<[Box<str>]>),
     Set(Coercion, Arc<[Box<str>]>),
     Json,
-    Geometry,
+    /// Bytes or a text with a meaning of its own, by its word: comparing it is not covered.
+    Opaque(&'static str),
 }
 
 /// A text's collation and how hard it insists on it.
@@ -84,7 +85,10 @@ impl Type {
             ColumnType::Enum { members } => Self::Enum(coercion, Arc::clone(members)),
             ColumnType::Set { members } => Self::Set(coercion, Arc::clone(members)),
             ColumnType::Json => Self::Json,
-            ColumnType::Geometry => Self::Geometry,
+            ColumnType::Geometry => Self::Opaque("a geometry"),
+            ColumnType::Vector { .. } => Self::Opaque("a VECTOR"),
+            ColumnType::Uuid => Self::Opaque("a UUID"),
+            ColumnType::Inet4 | ColumnType::Inet6 => Self::Opaque("an INET address"),
         }
     }
 
@@ -144,7 +148,7 @@ impl Type {
             Self::Enum(..) => "an ENUM",
             Self::Set(..) => "a SET",
             Self::Json => "a JSON value",
-            Self::Geometry => "a geometry",
+            Self::Opaque(word) => word,
         }
     }
 }

@@ -6,11 +6,10 @@
 //! FLOAT and DOUBLE are REAL; dates are TEXT; TIME is INTEGER microseconds; texts are TEXT in UTF-8,
 //! bytes BLOB; ENUM is its number, SET its bits. A query's own DECIMAL may be its plain text.
 
-use std::io::Write as _;
-
 use rusqlite::types::{Value as Stored, ValueRef};
 
 use crate::event::collation::{self, Charset};
+use crate::event::print::{self, padded, short_cell};
 use crate::event::{CollationId, Column, ColumnType, row};
 
 /// Appends the cell of a stored value, or of a query's value of that type. Allocates nothing but for
@@ -20,8 +19,8 @@ pub fn cell(column: &Column, value: ValueRef<'_>, out: &mut Vec<u8>) {
         ValueRef::Null => row::push_null(out),
         ValueRef::Integer(number) => whole(column, number, out),
         ValueRef::Real(number) => match column.column_type {
-            ColumnType::Float { .. } => short(out, |out| float(number, true, out)),
-            _ => short(out, |out| float(number, false, out)),
+            ColumnType::Float { .. } => short_cell(out, |out| print::float(number, true, out)),
+            _ => short_cell(out, |out| print::float(number, false, out)),
         },
         ValueRef::Text(text) => texts(column, text, out),
         ValueRef::Blob(bytes) => row::push_cell(out, bytes),
@@ -30,8 +29,8 @@ pub fn cell(column: &Column, value: ValueRef<'_>, out: &mut Vec<u8>) {
 
 fn whole(column: &Column, number: i64, out: &mut Vec<u8>) {
     match &column.column_type {
-        ColumnType::Decimal { scale, .. } => short(out, |out| scaled(number, *scale, out)),
-        ColumnType::Time { fsp } => short(out, |out| time(number, *fsp, out)),
+        ColumnType::Decimal { scale, .. } => short_cell(out, |out| scaled(number, *scale, out)),
+        ColumnType::Time { fsp } => short_cell(out, |out| time(number, *fsp, out)),
         ColumnType::Bit { bits } => bit(u64::try_from(number).unwrap_or_default(), *bits, out),
         ColumnType::Enum { members } => {
             let place = usize::try_from(number).ok().and_then(|place| place.checked_sub(1));
@@ -41,8 +40,8 @@ fn whole(column: &Column, number: i64, out: &mut Vec<u8>) {
         ColumnType::Set { members } => {
             set(column, members, u64::try_from(number).unwrap_or_default(), out);
         }
-        ColumnType::Year => short(out, |out| padded(number.unsigned_abs(), 4, out)),
-        _ => short(out, |out| {
+        ColumnType::Year => short_cell(out, |out| padded(number.unsigned_abs(), 4, out)),
+        _ => short_cell(out, |out| {
             if number < 0 {
                 out.push(b'-');
             }
@@ -55,7 +54,7 @@ fn texts(column: &Column, text: &[u8], out: &mut Vec<u8>) {
     let great = || std::str::from_utf8(text).ok().and_then(|digits| digits.parse::<u64>().ok());
     match &column.column_type {
         ColumnType::Int { .. } => match great() {
-            Some(number) => short(out, |out| padded(number, 1, out)),
+            Some(number) => short_cell(out, |out| padded(number, 1, out)),
             None => row::push_cell(out, text),
         },
         ColumnType::Bit { bits } => match great() {
@@ -68,7 +67,7 @@ fn texts(column: &Column, text: &[u8], out: &mut Vec<u8>) {
         },
         ColumnType::Decimal { scale, .. } => match text.split_first() {
             Some((&sign @ (POSITIVE | NEGATIVE), digits)) => {
-                short(out, |out| unpack_decimal(sign, digits, *scale, out));
+                short_cell(out, |out| unpack_decimal(sign, digits, *scale, out));
             }
             _ => row::push_cell(out, text),
         },
@@ -76,17 +75,6 @@ fn texts(column: &Column, text: &[u8], out: &mut Vec<u8>) {
             charset_text(column.collation, text, out);
         }
         _ => row::push_cell(out, text),
-    }
-}
-
-/// A cell that is shorter than 251 bytes, so that its length is one byte.
-fn short(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.push(0);
-    write(out);
-    let length = out.len() - start - 1;
-    if let Some(place) = out.get_mut(start) {
-        *place = u8::try_from(length).unwrap_or(250);
     }
 }
 
@@ -122,18 +110,6 @@ fn bit(number: u64, bits: u8, out: &mut Vec<u8>) {
     row::push_cell(out, &bytes[8 - length..]);
 }
 
-/// Digits with zeros before them up to `width`.
-fn padded(mut number: u64, width: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    while number > 0 {
-        start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-    out.extend_from_slice(&digits[start.min(digits.len().saturating_sub(width))..]);
-}
-
 fn scaled(number: i64, scale: u8, out: &mut Vec<u8>) {
     if number < 0 {
         out.push(b'-');
@@ -148,61 +124,16 @@ fn scaled(number: i64, scale: u8, out: &mut Vec<u8>) {
 }
 
 fn time(micros: i64, fsp: u8, out: &mut Vec<u8>) {
-    if micros < 0 {
-        out.push(b'-');
-    }
-    let micros = micros.unsigned_abs();
+    let (negative, micros) = (micros < 0, micros.unsigned_abs());
     let seconds = micros / 1_000_000;
-    padded(seconds / 3600, 2, out);
-    for part in [seconds / 60 % 60, seconds % 60] {
-        out.push(b':');
-        padded(part, 2, out);
-    }
-    if fsp > 0 {
-        let fsp = fsp.min(6);
-        out.push(b'.');
-        padded(micros % 1_000_000 / 10_u64.pow(6 - u32::from(fsp)), usize::from(fsp), out);
-    }
-}
-
-/// Appends MySQL's text of a floating number: the shortest digits that read back to it, with an
-/// exponent from 1e15 up and below 1e-15.
-pub fn float(number: f64, single: bool, out: &mut Vec<u8>) {
-    if number == 0.0 {
-        out.extend_from_slice(if number.is_sign_negative() { b"-0" } else { b"0" });
-        return;
-    }
-    let mut buffer = [0_u8; 32];
-    let mut rest = &mut buffer[..];
-    // The shortest digits of an f64 or f32 with its exponent fit well into 32 bytes.
-    let _ = if single { write!(rest, "{:e}", number as f32) } else { write!(rest, "{number:e}") };
-    let left = rest.len();
-    let text = &buffer[..buffer.len() - left];
-    let Some(mark) = text.iter().position(|&byte| byte == b'e') else {
-        return out.extend_from_slice(text);
+    let part = |part: u64| u32::try_from(part).unwrap_or(u32::MAX);
+    let clock = print::Clock {
+        hour: part(seconds / 3600),
+        minute: part(seconds / 60 % 60),
+        second: part(seconds % 60),
+        micros: part(micros % 1_000_000),
     };
-    let exponent = std::str::from_utf8(&text[mark + 1..]).ok().and_then(|e| e.parse::<i32>().ok());
-    let Some(exponent) = exponent.filter(|exponent| (-15..15).contains(exponent)) else {
-        return out.extend_from_slice(text);
-    };
-    let digits = text[..mark].iter().copied().filter(u8::is_ascii_digit);
-    let count = digits.clone().count();
-    if number < 0.0 {
-        out.push(b'-');
-    }
-    let before = usize::try_from(exponent + 1).unwrap_or(0);
-    if before == 0 {
-        out.extend_from_slice(b"0.");
-        let zeros = usize::try_from(-1 - exponent).unwrap_or(0);
-        out.extend(std::iter::repeat_n(b'0', zeros));
-    }
-    for (place, digit) in digits.enumerate() {
-        if place == before && place > 0 {
-            out.push(b'.');
-        }
-        out.push(digit);
-    }
-    out.extend(std::iter::repeat_n(b'0', before.saturating_sub(count)));
+    print::time(negative, clock, fsp, out);
 }
 
 /// The stored form of a DECIMAL of more than 18 digits: its sign, then all its digits, those of a
@@ -286,7 +217,11 @@ pub fn stored(column: &Column, cell: Option<&[u8]>) -> Stored {
         ColumnType::Char { .. }
         | ColumnType::VarChar { .. }
         | ColumnType::Text { .. }
-        | ColumnType::Geometry => None,
+        | ColumnType::Geometry
+        | ColumnType::Vector { .. }
+        | ColumnType::Uuid
+        | ColumnType::Inet4
+        | ColumnType::Inet6 => None,
     };
     form.unwrap_or_else(|| Stored::Blob(bytes.to_vec()))
 }
@@ -365,36 +300,6 @@ mod tests {
         check(ColumnType::Enum { members: members(&["a", "b"]) }, &["b", ""]);
         check(ColumnType::Set { members: members(&["a", "b", "c"]) }, &["", "a,c", "b"]);
         check(ColumnType::VarChar { length: 9 }, &["", "grüße"]);
-    }
-
-    #[test]
-    fn floating_numbers_print_as_mysql_does() {
-        let doubles = [
-            "0",
-            "-0",
-            "1",
-            "-1.5",
-            "0.1",
-            "100000000000000",
-            "1e15",
-            "1.5e15",
-            "1e-15",
-            "123.456",
-            "0.000000000000001",
-            "1.7976931348623157e308",
-            "5e-324",
-            "0.00001",
-            "-12345678.9",
-        ];
-        for text in doubles {
-            let mut out = Vec::new();
-            float(text.parse().unwrap(), false, &mut out);
-            let expected = if text == "1e-15" { "0.000000000000001" } else { text };
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
-        }
-        let mut out = Vec::new();
-        float(f64::from(0.1_f32), true, &mut out);
-        assert_eq!(out, b"0.1");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use rusqlite::types::{Value as Stored, ValueRef};
 
 pub use super::cell::{cell, stored};
 use super::functions::SessionState;
-use crate::event::{CollationId, Column, ColumnType, row};
+use crate::event::{CollationId, Column, ColumnType, print, row};
 use crate::sql::sqlite::{Fault, Type, Warning};
 
 /// What a conversion depends on beside the value.
@@ -114,6 +114,9 @@ pub fn store(
         ColumnType::Set { members } => member::store_set(column, members, &given, storing),
         ColumnType::Json => json::store(column, &given),
         ColumnType::Geometry => Err(Fault::Unsupported("GEOMETRY".to_owned())),
+        ColumnType::Vector { .. } => Err(Fault::Unsupported("VECTOR".to_owned())),
+        ColumnType::Uuid => Err(Fault::Unsupported("UUID".to_owned())),
+        ColumnType::Inet4 | ColumnType::Inet6 => Err(Fault::Unsupported("INET".to_owned())),
     }
 }
 
@@ -207,7 +210,7 @@ impl Given {
 /// A double's text, as MySQL prints it.
 pub fn double_text(number: f64) -> String {
     let mut out = Vec::new();
-    super::cell::float(number, false, &mut out);
+    print::float(number, false, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 

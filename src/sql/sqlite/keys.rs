@@ -13,7 +13,7 @@ pub fn finish(table: &mut Table) -> Result<(), Fault> {
             let Some(definition) = table.columns.get(part.column) else { continue };
             let column = &definition.column;
             match column.column_type {
-                ColumnType::Json | ColumnType::Geometry => {
+                ColumnType::Json | ColumnType::Geometry | ColumnType::Vector { .. } => {
                     return Err(Fault::Unsupported(format!(
                         "an index on JSON column '{}'",
                         column.name

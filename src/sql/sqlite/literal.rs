@@ -45,7 +45,11 @@ pub fn fits(column_type: &ColumnType, text: &str) -> bool {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b":.- ".contains(&b))
         }
         ColumnType::Bit { .. } | ColumnType::Text { .. } | ColumnType::Json => true,
-        ColumnType::Geometry => false,
+        ColumnType::Geometry
+        | ColumnType::Vector { .. }
+        | ColumnType::Uuid
+        | ColumnType::Inet4
+        | ColumnType::Inet6 => false,
     }
 }
 

@@ -216,7 +216,16 @@ pub fn derived_column(column: &str, value: &super::typed::Typed) -> Result<Strin
         }
         (None, ColumnType::Text { .. }) if value.is_text() => "longtext".to_owned(),
         (None, ColumnType::Text { .. }) => "longblob".to_owned(),
-        (None, ColumnType::Enum { .. } | ColumnType::Set { .. } | ColumnType::Geometry) => {
+        (
+            None,
+            ColumnType::Enum { .. }
+            | ColumnType::Set { .. }
+            | ColumnType::Geometry
+            | ColumnType::Vector { .. }
+            | ColumnType::Uuid
+            | ColumnType::Inet4
+            | ColumnType::Inet6,
+        ) => {
             return Err(super::Fault::Unsupported(format!("CREATE TABLE AS with '{column}'")));
         }
     };

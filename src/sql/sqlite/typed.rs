@@ -253,7 +253,11 @@ impl Typed {
             | ColumnType::Enum { .. }
             | ColumnType::Set { .. }
             | ColumnType::Json
-            | ColumnType::Geometry => None,
+            | ColumnType::Geometry
+            | ColumnType::Vector { .. }
+            | ColumnType::Uuid
+            | ColumnType::Inet4
+            | ColumnType::Inet6 => None,
         }
     }
 
@@ -276,7 +280,8 @@ impl Typed {
             ColumnType::Enum { members } => format!("e{}", members.join("\u{1f}")),
             ColumnType::Set { members } => format!("S{}", members.join("\u{1f}")),
             ColumnType::Json => "j".to_owned(),
-            ColumnType::Geometry => "x".to_owned(),
+            ColumnType::Geometry | ColumnType::Vector { .. } => "x".to_owned(),
+            ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6 => "s".to_owned(),
         };
         string(&code)
     }

@@ -1,4 +1,45 @@
 //! Binary log bytes -> what they say. Synchronous and pure; bytes from a server never panic.
+//!
+//! The reader feeds every event of a log to one [`Decoder`], in the log's order. After each
+//! [`Decoded::TableMap`] that is not bound it looks at [`Decoder::table_map`] and says by
+//! [`Decoder::bind`] whether the rows behind it are wanted, and under which schema. A table map is
+//! prepared once into a row decoder; rows then go straight into the buffer of a [`RowsEvent`], and
+//! nothing is allocated per row.
+
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, reason = "a test fails by panicking"))]
+
+mod address;
+mod bytes;
+mod charset;
+mod column;
+mod error;
+mod gtid;
+mod inflate;
+mod json;
+mod number;
+mod query;
+mod row;
+mod schema;
+mod table_map;
+mod temporal;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::event::{Gtid, Op, RowsEvent, TableSchema};
+
+use self::bytes::Bytes;
+use self::inflate::Inflate;
+use self::row::{RowDecoder, RowsKind};
+use super::Flavour;
+
+pub use error::{DecodeError, Fault};
+pub use gtid::{GtidList, XaStep, Xid};
+pub use inflate::{INFLATED_BYTES_MAX, PAYLOAD_BYTES_MAX};
+pub use query::Query;
+pub use schema::SchemaMismatch;
+pub use table_map::{MappedColumn, StoredType, TableId, TableMap};
 
 /// One event as it came from the server: its header, and its body without the checksum.
 #[derive(Debug, Clone, Copy)]
@@ -16,3 +57,384 @@ pub struct RawEvent<'a> {
     /// What follows the header.
     pub body: &'a [u8],
 }
+
+/// What an event says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoded {
+    /// Nothing that a stream needs.
+    Skip,
+    /// A new file begins: table maps before it are forgotten.
+    Format,
+    /// A transaction begins. On MariaDB this is its BEGIN as well.
+    Gtid {
+        /// Its identity.
+        gtid: Gtid,
+        /// MariaDB: one statement follows, and no COMMIT.
+        standalone: bool,
+        /// MariaDB: the transaction is one of two phases.
+        xa: Option<XaStep>,
+    },
+    /// A transaction without identity begins: `gtid_mode` is OFF.
+    Anonymous,
+    /// A statement.
+    Query(Query),
+    /// The transaction is committed.
+    Xid,
+    /// MySQL: the transaction is prepared.
+    XaPrepare {
+        /// Committed at once.
+        one_phase: bool,
+        /// The identity of its two phases.
+        xid: Xid,
+    },
+    /// A table whose rows may follow.
+    TableMap {
+        /// Its number in the rows events.
+        id: TableId,
+        /// The same table map was bound before: nothing is to be done.
+        bound: bool,
+    },
+    /// Changes of a table that was bound to a schema.
+    Rows(RowsEvent),
+    /// Changes of a table that nobody wants.
+    RowsSkipped,
+    /// The statement that caused the rows behind it.
+    RowsQuery(Arc<str>),
+    /// A compressed transaction, found to be whole. Its events come as if they were not compressed.
+    Payload {
+        /// How many they are.
+        events: usize,
+    },
+    /// The log goes on in another file.
+    Rotate {
+        /// The file's name.
+        file: String,
+        /// Where in it.
+        position: u64,
+        /// Made up for this reader: not in the log itself.
+        artificial: bool,
+    },
+    /// MariaDB: what the log contains up to here.
+    GtidList(GtidList),
+    /// Nothing happened.
+    Heartbeat {
+        /// The file in which the server waits.
+        file: String,
+        /// Where in it.
+        position: u64,
+    },
+    /// The server was shut down.
+    Stop,
+    /// Changes may be missing from the log.
+    Incident {
+        /// What the server says of it.
+        message: String,
+    },
+}
+
+/// How the rows of a table map are to be read.
+#[derive(Debug, Clone)]
+pub enum Binding {
+    /// Nobody wants them.
+    Skip,
+    /// As rows of this schema.
+    Rows(Arc<TableSchema>),
+}
+
+/// Decodes the events of one log in order.
+#[derive(Debug)]
+pub struct Decoder {
+    flavour: Flavour,
+    tables: HashMap<TableId, Table>,
+}
+
+/// A table map and what became of it.
+#[derive(Debug)]
+struct Table {
+    /// Behind the id: the same bytes say the same.
+    body: Box<[u8]>,
+    map: TableMap,
+    bound: Option<Bound>,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Skip,
+    Rows(RowDecoder),
+}
+
+impl Decoder {
+    /// A decoder for one connection to a server.
+    pub fn new(flavour: Flavour) -> Self {
+        Self { flavour, tables: HashMap::new() }
+    }
+
+    /// Feeds the next event of the log.
+    pub fn push(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
+        match self.flavour {
+            Flavour::Mysql => self.push_mysql(event),
+            Flavour::MariaDb => self.push_mariadb(event),
+        }
+    }
+
+    /// The table map that an id stands for.
+    pub fn table_map(&self, id: TableId) -> Option<&TableMap> {
+        self.tables.get(&id).map(|table| &table.map)
+    }
+
+    /// Says how the rows of a table map are to be decoded; asked for after each
+    /// `Decoded::TableMap { bound: false }`.
+    pub fn bind(&mut self, id: TableId, binding: Binding) -> Result<(), DecodeError> {
+        let table = self.tables.get_mut(&id).ok_or(DecodeError::NoTableMap(id))?;
+        table.bound = Some(match binding {
+            Binding::Skip => Bound::Skip,
+            Binding::Rows(schema) => {
+                let decoder = RowDecoder::new(&table.map, schema);
+                Bound::Rows(decoder.map_err(|mismatch| DecodeError::Binding {
+                    table: table.map.name(),
+                    mismatch,
+                })?)
+            }
+        });
+        Ok(())
+    }
+
+    fn push_mysql(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
+        let body = Bytes(event.body);
+        let rows = |op, partial_json| RowsKind { op, partial_json };
+        match event.kind {
+            23 => self.rows(rows(Op::Insert, false), body, Header::V1, None),
+            24 => self.rows(rows(Op::Update, false), body, Header::V1, None),
+            25 => self.rows(rows(Op::Delete, false), body, Header::V1, None),
+            30 => self.rows(rows(Op::Insert, false), body, Header::V2, None),
+            31 => self.rows(rows(Op::Update, false), body, Header::V2, None),
+            32 => self.rows(rows(Op::Delete, false), body, Header::V2, None),
+            39 => self.rows(rows(Op::Update, true), body, Header::V2, None),
+            29 => named("ROWS_QUERY", rows_query(body)),
+            33 => named("GTID", gtid::mysql(body).map(mysql_gtid)),
+            42 => named("GTID_TAGGED", gtid::tagged(body).map(mysql_gtid)),
+            34 => self.transaction_begins(Decoded::Anonymous),
+            38 => named(
+                "XA_PREPARE",
+                gtid::xa_prepare(body)
+                    .map(|(one_phase, xid)| Decoded::XaPrepare { one_phase, xid }),
+            ),
+            40 => named(
+                "TRANSACTION_PAYLOAD",
+                inflate::payload(body).map(|events| Decoded::Payload { events }),
+            ),
+            41 => named("HEARTBEAT", heartbeat_fields(body)),
+            // PREVIOUS_GTIDS, and what group replication tells its members.
+            35..=37 => Ok(Decoded::Skip),
+            _ => self.push_any(event),
+        }
+    }
+
+    fn push_mariadb(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
+        let body = Bytes(event.body);
+        let rows = |op| RowsKind { op, partial_json: false };
+        let inflate: Option<Inflate> = Some(inflate::event);
+        match event.kind {
+            23 => self.rows(rows(Op::Insert), body, Header::V1, None),
+            24 => self.rows(rows(Op::Update), body, Header::V1, None),
+            25 => self.rows(rows(Op::Delete), body, Header::V1, None),
+            30 => self.rows(rows(Op::Insert), body, Header::V2, None),
+            31 => self.rows(rows(Op::Update), body, Header::V2, None),
+            32 => self.rows(rows(Op::Delete), body, Header::V2, None),
+            166 => self.rows(rows(Op::Insert), body, Header::V1, inflate),
+            167 => self.rows(rows(Op::Update), body, Header::V1, inflate),
+            168 => self.rows(rows(Op::Delete), body, Header::V1, inflate),
+            169 => self.rows(rows(Op::Insert), body, Header::V2, inflate),
+            170 => self.rows(rows(Op::Update), body, Header::V2, inflate),
+            171 => self.rows(rows(Op::Delete), body, Header::V2, inflate),
+            160 => named("ANNOTATE_ROWS", Ok(text(body.0))),
+            162 => {
+                let read = named("GTID", gtid::mariadb(event.server_id, body))?;
+                let gtid::MariaDbGtid { gtid, standalone, xa } = read;
+                self.transaction_begins(Decoded::Gtid { gtid, standalone, xa })
+            }
+            163 => named(
+                "GTID_LIST",
+                gtid::list(body).map(|gtids| {
+                    let artificial = event.flags & ARTIFICIAL != 0;
+                    Decoded::GtidList(GtidList { gtids, artificial })
+                }),
+            ),
+            165 => named("QUERY", query::decode(body, 0, true).map(Decoded::Query)),
+            // BINLOG_CHECKPOINT and START_ENCRYPTION.
+            161 | 164 => Ok(Decoded::Skip),
+            _ => self.push_any(event),
+        }
+    }
+
+    /// What both families have.
+    fn push_any(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
+        let body = Bytes(event.body);
+        match event.kind {
+            2 => named("QUERY", query::decode(body, 0, false).map(Decoded::Query)),
+            // EXECUTE_LOAD_QUERY: the file that it loads, and where its name stands in the text.
+            18 => named("QUERY", query::decode(body, 13, false).map(Decoded::Query)),
+            3 => Ok(Decoded::Stop),
+            4 => named("ROTATE", rotate(&event)),
+            15 => {
+                self.tables.clear();
+                Ok(Decoded::Format)
+            }
+            16 => Ok(Decoded::Xid),
+            19 => self.push_table_map(body),
+            26 => named("INCIDENT", incident(body)),
+            27 => {
+                let file = String::from_utf8_lossy(event.body).into_owned();
+                Ok(Decoded::Heartbeat { file, position: u64::from(event.log_pos) })
+            }
+            // What statements in place of rows need: INTVAR, APPEND_BLOCK, RAND, USER_VAR,
+            // BEGIN_LOAD_QUERY. Their QUERY says enough.
+            5 | 9 | 13 | 14 | 17 => Ok(Decoded::Skip),
+            _ if event.flags & IGNORABLE != 0 => Ok(Decoded::Skip),
+            kind => Err(DecodeError::UnknownEvent(kind)),
+        }
+    }
+
+    /// Table maps are for the statement behind them; they are kept because the next statement
+    /// mostly has the same, but not without bound.
+    fn transaction_begins(&mut self, begun: Decoded) -> Result<Decoded, DecodeError> {
+        if self.tables.len() > TABLE_MAPS_MAX {
+            self.tables.clear();
+        }
+        Ok(begun)
+    }
+
+    fn push_table_map(&mut self, mut body: Bytes<'_>) -> Result<Decoded, DecodeError> {
+        let id = named("TABLE_MAP", body.u48().map(TableId))?;
+        if let Some(table) = self.tables.get(&id)
+            && *table.body == *body.0
+        {
+            return Ok(Decoded::TableMap { id, bound: table.bound.is_some() });
+        }
+        let whole = body.0.into();
+        let map = body.skip(FLAGS_BYTES).and_then(|()| table_map::decode(body));
+        let map = named("TABLE_MAP", map)?;
+        self.tables.insert(id, Table { body: whole, map, bound: None });
+        Ok(Decoded::TableMap { id, bound: false })
+    }
+
+    fn rows(
+        &self,
+        kind: RowsKind,
+        mut body: Bytes<'_>,
+        header: Header,
+        inflate: Option<Inflate>,
+    ) -> Result<Decoded, DecodeError> {
+        let id = named("rows", rows_header(&mut body, header))?;
+        let Some(table) = self.tables.get(&id) else {
+            return match id {
+                TableId::DUMMY => Ok(Decoded::RowsSkipped),
+                _ => Err(DecodeError::NoTableMap(id)),
+            };
+        };
+        match &table.bound {
+            None => Err(DecodeError::Unbound(table.map.name())),
+            Some(Bound::Skip) => Ok(Decoded::RowsSkipped),
+            Some(Bound::Rows(decoder)) => decoder.decode(kind, body, inflate).map(Decoded::Rows),
+        }
+    }
+}
+
+/// The two forms of what stands before rows; the later one has room for extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Header {
+    V1,
+    V2,
+}
+
+fn rows_header(body: &mut Bytes<'_>, header: Header) -> Result<TableId, Fault> {
+    let id = TableId(body.u48()?);
+    body.skip(FLAGS_BYTES)?;
+    if header == Header::V2 {
+        // The length counts itself.
+        let length = usize::from(body.u16()?);
+        body.skip(length.checked_sub(2).ok_or(Fault::Length)?)?;
+    }
+    Ok(id)
+}
+
+fn named<T>(event: &'static str, read: Result<T, Fault>) -> Result<T, DecodeError> {
+    read.map_err(|fault| DecodeError::Event { event, fault })
+}
+
+const fn mysql_gtid(gtid: Gtid) -> Decoded {
+    Decoded::Gtid { gtid, standalone: false, xa: None }
+}
+
+/// One byte of a length that is too short for most texts, so that it says nothing, and the text.
+fn rows_query(mut body: Bytes<'_>) -> Result<Decoded, Fault> {
+    body.skip(1)?;
+    Ok(text(body.0))
+}
+
+fn text(bytes: &[u8]) -> Decoded {
+    Decoded::RowsQuery(String::from_utf8_lossy(bytes).into())
+}
+
+fn incident(mut body: Bytes<'_>) -> Result<Decoded, Fault> {
+    body.skip(2)?;
+    let message = String::from_utf8_lossy(body.prefixed(1)?).into_owned();
+    Ok(Decoded::Incident { message })
+}
+
+/// HEARTBEAT in its second form: fields of a kind, a length and a value.
+fn heartbeat_fields(mut body: Bytes<'_>) -> Result<Decoded, Fault> {
+    let (mut file, mut position) = (String::new(), 0);
+    loop {
+        let kind = body.packed()?;
+        if kind == 0 {
+            return Ok(Decoded::Heartbeat { file, position });
+        }
+        let mut field = Bytes(body.packed_prefixed()?);
+        match kind {
+            1 => file = String::from_utf8_lossy(field.0).into_owned(),
+            2 => position = field.packed()?,
+            _ => {}
+        }
+    }
+}
+
+/// MariaDB puts a checksum behind the artificial ROTATE before a file's description has said that
+/// there are any, so that nobody has cut it off: it is known by its value.
+fn rotate(event: &RawEvent<'_>) -> Result<Decoded, Fault> {
+    let mut body = Bytes(event.body);
+    let position = body.u64()?;
+    let artificial = event.flags & ARTIFICIAL != 0 || event.log_pos == 0;
+    let file = match body.0.split_last_chunk() {
+        Some((file, checksum)) if u32::from_le_bytes(*checksum) == checksum_before(event, 4) => {
+            file
+        }
+        _ => body.0,
+    };
+    let file = std::str::from_utf8(file).map_err(|_| Fault::Utf8)?.to_owned();
+    Ok(Decoded::Rotate { file, position, artificial })
+}
+
+/// The checksum of an event without its last bytes.
+fn checksum_before(event: &RawEvent<'_>, bytes: usize) -> u32 {
+    let mut checksum = flate2::Crc::new();
+    let length = u32::try_from(EVENT_HEADER_BYTES + event.body.len()).unwrap_or(u32::MAX);
+    checksum.update(&event.timestamp.to_le_bytes());
+    checksum.update(&[event.kind]);
+    checksum.update(&event.server_id.to_le_bytes());
+    checksum.update(&length.to_le_bytes());
+    checksum.update(&event.log_pos.to_le_bytes());
+    checksum.update(&event.flags.to_le_bytes());
+    let end = event.body.len().saturating_sub(bytes);
+    checksum.update(event.body.get(..end).unwrap_or_default());
+    checksum.sum()
+}
+
+/// Table maps that are kept from one transaction to the next.
+const TABLE_MAPS_MAX: usize = 4096;
+const EVENT_HEADER_BYTES: usize = 19;
+const FLAGS_BYTES: usize = 2;
+/// Header flag: made up for this reader, not in the log.
+const ARTIFICIAL: u16 = 0x20;
+/// Header flag: who does not know the event may go on without it.
+const IGNORABLE: u16 = 0x80;

@@ -2,7 +2,7 @@
 
 use rusqlite::types::{Value as Stored, ValueRef};
 
-use crate::source::sqlite::cell;
+use crate::event::print;
 
 /// A whole number's form: a TEXT of twenty digits above 2^63-1.
 pub fn big_number(number: i128) -> Stored {
@@ -41,14 +41,14 @@ pub fn set_text(members: &[Box<str>], bits: i64) -> String {
 /// A FLOAT's text.
 pub fn float(number: f64) -> String {
     let mut out = Vec::new();
-    cell::float(number, true, &mut out);
+    print::float(number, true, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A DOUBLE's text.
 pub fn double(number: f64) -> String {
     let mut out = Vec::new();
-    cell::float(number, false, &mut out);
+    print::float(number, false, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }
 

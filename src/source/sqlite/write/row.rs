@@ -275,6 +275,10 @@ pub(super) fn implicit_default(column_type: &ColumnType) -> Stored {
         ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. } => {
             Stored::Text(String::new())
         }
-        ColumnType::Geometry => Stored::Blob(Vec::new()),
+        ColumnType::Geometry
+        | ColumnType::Vector { .. }
+        | ColumnType::Uuid
+        | ColumnType::Inet4
+        | ColumnType::Inet6 => Stored::Blob(Vec::new()),
     }
 }
