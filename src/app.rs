@@ -236,6 +236,7 @@ fn door_config(config: &Config) -> DoorConfig {
         tls_required: config.tls.required,
         connections_max: limits.connections_max,
         packet_bytes_max: limits.packet_bytes_max,
+        packets_bytes_max: limits.packets_bytes_max,
         drain_timeout: limits.drain_timeout(),
         ..DoorConfig::default()
     }

@@ -58,6 +58,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Bytes of one statement or packet from a MySQL client.
     pub packet_bytes_max: usize,
+    /// Bytes of large statements and packets that all MySQL clients together have under way.
+    pub packets_bytes_max: usize,
     /// Bytes of the embedded store's journal; older changes are trimmed.
     pub journal_bytes_max: u64,
     /// Age in seconds of the embedded store's journal; older changes are trimmed.
@@ -75,6 +77,7 @@ impl Default for Limits {
             catch_up_readers_max: 4,
             connections_max: 10_000,
             packet_bytes_max: 64 << 20,
+            packets_bytes_max: 512 << 20,
             journal_bytes_max: 1 << 30,
             journal_age_max_seconds: 7 * 24 * 3600,
             lock_wait_timeout_seconds: 50,
@@ -277,6 +280,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
         ("catch_up_readers_max", limits.catch_up_readers_max as u64, 1),
         ("connections_max", limits.connections_max as u64, 1),
         ("packet_bytes_max", limits.packet_bytes_max as u64, 1 << 10),
+        ("packets_bytes_max", limits.packets_bytes_max as u64, limits.packet_bytes_max as u64),
         ("journal_bytes_max", limits.journal_bytes_max, 1 << 16),
         ("journal_age_max_seconds", limits.journal_age_max_seconds, 1),
         ("lock_wait_timeout_seconds", limits.lock_wait_timeout_seconds, 1),
@@ -329,6 +333,8 @@ mod tests {
         check("[tls]\nkey = 'b'", Err("need each other"));
         check("[listen]\nmysql = 'localhost'", Err("is not an address"));
         check("[limits]\nlog_bytes_max = 1", Err("limits.log_bytes_max must be at least 65536"));
+        let text = "[limits]\npacket_bytes_max = 1024\npackets_bytes_max = 1023";
+        check(text, Err("limits.packets_bytes_max must be at least 1024"));
         check("[limits]\nlog_bytes = 1", Err("unknown field `log_bytes`"));
         check("[[user]]\nname = 'a'", Err("has no verifier"));
         check("[[user]]\nname = 'a'\nnative = 'zz'", Err("user \"a\""));

@@ -1,10 +1,12 @@
-//! Logs and tasks: the tracing set-up, and tasks that have a name and whose panic is an error.
+//! Logs and tasks: the tracing set-up, tasks that have a name and whose panic is an error, and work
+//! that holds up no other task.
 //!
 //! Logs go to stderr, so that stdout stays for what a command prints. Row values, SQL literals and
 //! secrets never reach them.
 
 use std::future::Future;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 use tracing::{Instrument, Level};
 use tracing_subscriber::filter::Targets;
@@ -58,6 +60,17 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Runs work on a text of so many bytes, whose time grows with it. The tasks that wait for this
+/// thread go to another one meanwhile if the text is long; there is none in a runtime of one thread.
+pub fn run_long<T>(text_bytes: usize, work: impl FnOnce() -> T) -> T {
+    let many_threads = || matches!(Handle::current().runtime_flavor(), RuntimeFlavor::MultiThread);
+    if text_bytes >= LONG_BYTES && many_threads() {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
+    }
+}
+
 /// The future, and the word about its panic.
 fn guarded<F: Future>(name: &'static str, future: F) -> impl Future<Output = F::Output> {
     let guard = PanicReport(name);
@@ -86,6 +99,9 @@ impl Drop for PanicReport {
         }
     }
 }
+
+/// A text of so many bytes is long: to parse it may take a millisecond.
+const LONG_BYTES: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 mod bounds;
 mod chains;
 mod clients;
+mod crowds;
 mod hostile;
 mod lives;
 mod logins;

@@ -1,14 +1,17 @@
 //! The door over the embedded store: statements, transactions, SHOW, and the stream of both.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use vstreamd::engine::{ShardSources, Tablet};
 use vstreamd::event::ShardName;
 use vstreamd::frontend::mysql::{Accounts, DoorConfig};
 use vstreamd::plan::TabletType;
 use vstreamd::source::sqlite::{Store, StoreConfig};
 
-use super::is_ok;
+use super::{PING, is_ok};
 use crate::harness::door::OpenDoor;
 use crate::harness::raw::{Answer, Login, Raw, code, texts};
 
@@ -112,6 +115,46 @@ async fn only_a_limit_of_the_statement_itself_counts() {
         ("select sku from (select sku from product limit 2) a", 1),
     ] {
         assert_eq!(texts(&raw.query(text).await).len(), expected, "{text}");
+    }
+    door.close().await;
+}
+
+/// Sends a command over and over until `done`; how long the slowest answer took.
+async fn slowest_ping(raw: &mut Raw, done: &AtomicBool) -> Duration {
+    let mut slowest = Duration::ZERO;
+    while !done.load(Ordering::Relaxed) {
+        let asked = Instant::now();
+        assert!(is_ok(&raw.command(PING, b"").await));
+        slowest = slowest.max(asked.elapsed());
+    }
+    slowest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_long_statement_holds_up_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let door = open(&directory).await;
+    let mut other = client(&door).await;
+    let mut long = client(&door).await;
+    let values = vec![format!("('{}')", "x".repeat(60)); (10 << 20) / 66].join(", ");
+    for (command, text, expected) in [
+        (0x03, format!("insert into nowhere values {values}"), 1146),
+        (0x16, format!("insert into nowhere values {values}"), 1146),
+        (0x03, format!("show tables like {values}"), 1064),
+    ] {
+        long.send(command, text.as_bytes()).await;
+        let (sent, done) = (Instant::now(), AtomicBool::new(false));
+        let answer = async {
+            let answer = long.answer().await;
+            done.store(true, Ordering::Relaxed);
+            (answer, sent.elapsed())
+        };
+        let ((answer, taken), slowest) = tokio::join!(answer, slowest_ping(&mut other, &done));
+        assert_eq!(code(&answer), expected);
+        println!("{command}: {taken:?}, while a ping took {slowest:?}");
+        // Held up, a ping would take as long as all of it.
+        let bound = (taken / 2).max(Duration::from_millis(50));
+        assert!(slowest < bound, "a ping took {slowest:?} of {taken:?}");
     }
     door.close().await;
 }

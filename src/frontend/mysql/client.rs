@@ -16,6 +16,7 @@ use async_trait::async_trait;
 
 use super::Shared;
 use super::auth::SALT_BYTES;
+use super::budget::Holding;
 use super::charsets;
 use super::command::Command;
 use super::connect::{Login, LoginError};
@@ -33,7 +34,7 @@ use super::wire::Done;
 use crate::access::Right;
 use crate::event::TableName;
 use crate::source::BackendSession;
-use crate::sql;
+use crate::{sql, telemetry};
 use prepared::{Manner, Prepared};
 
 /// A client's session and what it holds on to.
@@ -178,6 +179,7 @@ impl Client {
         let multi_statements =
             login.capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
         let capabilities = login.capabilities;
+        let holding = Holding::new(Arc::clone(&shared.budget));
         Self {
             shared,
             seat,
@@ -186,7 +188,7 @@ impl Client {
             capabilities,
             multi_statements,
             salt,
-            prepared: Prepared::default(),
+            prepared: Prepared::new(holding),
             manner: Manner::default(),
             completes_names: false,
         }
@@ -300,13 +302,16 @@ impl Client {
 
     /// Runs the statements of one text, each with its own result; an error ends the row of them.
     async fn query(&mut self, link: &mut Link, text: &str) -> io::Result<()> {
-        let mut statements = sql::split(text).peekable();
-        if statements.peek().is_none() {
+        let mut statements = sql::split(text);
+        let mut take = || telemetry::run_long(text.len(), || statements.next());
+        let mut following = take();
+        if following.is_none() {
             let failure = error::EMPTY_QUERY.with("Query was empty");
             self.encoding(false).failure(link, &failure);
         }
-        while let Some(statement) = statements.next() {
-            let more = statements.peek().is_some();
+        while let Some(statement) = following {
+            following = take();
+            let more = following.is_some();
             if more && !self.multi_statements {
                 let failure = error::PARSE.with(
                     "You have an error in your SQL syntax; this connection takes one statement at \
@@ -335,7 +340,7 @@ impl Client {
         token: &Token,
         more: bool,
     ) -> io::Result<Ending> {
-        let statement = match sql::parse(text) {
+        let statement = match telemetry::run_long(text.len(), || sql::parse(text)) {
             Ok(statement) => statement,
             Err(error) => return Ok(Err(error::of_sql(&error))),
         };

@@ -3,6 +3,7 @@
 //! `docs/errors.md` lists every code of this file.
 
 use super::binary::CellError;
+use super::budget::Crowded;
 use super::link::LinkError;
 use super::registry::End;
 use crate::access::{Denied, Right};
@@ -43,8 +44,17 @@ pub fn of_link(error: &LinkError) -> Option<Failure> {
         LinkError::TooLarge(_) => {
             Some(PACKET_TOO_LARGE.with("Got a packet bigger than 'max_allowed_packet' bytes"))
         }
+        LinkError::Crowded(error) => Some(of_crowded(*error)),
         LinkError::OutOfOrder { .. } => Some(PACKETS_OUT_OF_ORDER.with("Got packets out of order")),
     }
+}
+
+/// Bytes that a client may have, but not now.
+pub fn of_crowded(_: Crowded) -> Failure {
+    OUT_OF_RESOURCES.with(
+        "Out of resources: large packets of other connections take all of 'packets_bytes_max'; \
+         try again later",
+    )
 }
 
 /// What a statement is told that must end before its time.
@@ -224,6 +234,8 @@ pub fn no_such_table(table: &TableName) -> Failure {
 
 /// ER_CON_COUNT_ERROR.
 pub const TOO_MANY_CONNECTIONS: Code = Code(1040, *b"08004");
+/// Too much of what all connections share is in use.
+pub const OUT_OF_RESOURCES: Code = Code(1041, *b"HY000");
 /// ER_HANDSHAKE_ERROR.
 pub const BAD_HANDSHAKE: Code = Code(1043, *b"08S01");
 /// ER_ACCESS_DENIED_ERROR.

@@ -13,6 +13,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::budget::{Crowded, Holding};
 use super::socket::{Agreed, Socket};
 
 /// A payload of this size or more spans several frames.
@@ -41,6 +42,8 @@ pub struct Link {
     frame: Option<Frame>,
     payload: Vec<u8>,
     payload_bytes_max: usize,
+    /// What of all connections' bytes the packets of this exchange take.
+    holding: Option<Holding>,
     outgoing: Vec<u8>,
     sent: usize,
     sequence: u8,
@@ -61,6 +64,9 @@ pub enum LinkError {
     /// A packet exceeds the bound of this phase.
     #[error("a packet exceeds {0} bytes")]
     TooLarge(usize),
+    /// There is no room for a packet among those of the other connections.
+    #[error("there is no room for the packet")]
+    Crowded(#[from] Crowded),
     /// A frame's sequence number is not the one that must come.
     #[error("packets out of order: {found} in place of {expected}")]
     OutOfOrder {
@@ -80,20 +86,26 @@ impl Link {
             frame: None,
             payload: Vec::new(),
             payload_bytes_max,
+            holding: None,
             outgoing: Vec::new(),
             sent: 0,
             sequence: 0,
         }
     }
 
-    /// Changes the bound on a payload.
-    pub fn allow(&mut self, payload_bytes_max: usize) {
+    /// Changes the bound on a payload, and says where payloads are held.
+    pub fn allow(&mut self, payload_bytes_max: usize, holding: Holding) {
         self.payload_bytes_max = payload_bytes_max;
+        self.holding = Some(holding);
     }
 
-    /// The next frame begins a new exchange: either side starts to count from 0.
+    /// The next frame begins a new exchange: either side starts to count from 0, and nothing is left
+    /// of the packets before.
     pub fn restart(&mut self) {
         self.sequence = 0;
+        if let Some(holding) = &mut self.holding {
+            holding.release();
+        }
     }
 
     /// Goes on under TLS, which the client begins with what it may have sent ahead already.
@@ -114,7 +126,11 @@ impl Link {
                 return Ok(Some(payload));
             }
             let wanted = self.frame.map_or(0, |frame| frame.remaining);
-            self.incoming.reserve(wanted.clamp(READ_BYTES, READ_BYTES_MAX));
+            let wanted = wanted.clamp(READ_BYTES, READ_BYTES_MAX);
+            if let Some(holding) = &mut self.holding {
+                holding.grow(self.payload.len() + self.incoming.len() + wanted).await?;
+            }
+            self.incoming.reserve(wanted);
             if self.socket.read_buf(&mut self.incoming).await? == 0 {
                 let between = self.frame.is_none() && self.incoming.is_empty();
                 let early = io::Error::from(io::ErrorKind::UnexpectedEof);

@@ -6,6 +6,7 @@
 
 mod auth;
 mod binary;
+mod budget;
 mod charsets;
 mod client;
 mod columns;
@@ -47,6 +48,7 @@ use crate::shutdown::Shutdown;
 use crate::source::Backend;
 use crate::telemetry;
 use auth::SALT_BYTES;
+use budget::{Budget, FREE_BYTES, Holding};
 use client::Client;
 use command::Command;
 use connect::Entrance;
@@ -72,6 +74,10 @@ pub struct DoorConfig {
     pub tls_required: bool,
     /// Bytes of one packet from a client that has logged in.
     pub packet_bytes_max: usize,
+    /// Bytes of packets, beyond the first of each, that all connections hold at once.
+    pub packets_bytes_max: usize,
+    /// How long a packet may wait for its part of them before it is refused with error 1041.
+    pub packet_timeout: Duration,
     /// How long connections get to end at shutdown.
     pub drain_timeout: Duration,
 }
@@ -86,6 +92,8 @@ impl Default for DoorConfig {
             idle_timeout: Duration::from_secs(28_800),
             tls_required: false,
             packet_bytes_max: 64 << 20,
+            packets_bytes_max: 512 << 20,
+            packet_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(5),
         }
     }
@@ -122,6 +130,7 @@ struct Shared {
     access: Access,
     registry: Arc<Registry>,
     preset: Arc<Preset>,
+    budget: Arc<Budget>,
 }
 
 impl Door {
@@ -139,8 +148,19 @@ impl Door {
         let entrance = Entrance::new(accounts, identity, config.tls_required);
         let keyspaces = keyspaces.into();
         let preset = Arc::new(Preset::new(config.packet_bytes_max, config.idle_timeout));
-        let shared =
-            Shared { config, engine, backend, keyspaces, entrance, access, registry, preset };
+        let bytes_max = (config.packets_bytes_max, config.packet_bytes_max);
+        let budget = Budget::new(bytes_max.0, bytes_max.1, config.packet_timeout);
+        let shared = Shared {
+            config,
+            engine,
+            backend,
+            keyspaces,
+            entrance,
+            access,
+            registry,
+            preset,
+            budget,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -212,7 +232,7 @@ async fn connection(
     let Some((login, salt)) = Box::pin(log_in(&shared, &mut link, &seat)).await else { return };
     tracing::Span::current().record("user", login.user.as_str());
     seat.logged_in(&login.user);
-    link.allow(shared.config.packet_bytes_max);
+    link.allow(shared.config.packet_bytes_max, Holding::new(Arc::clone(&shared.budget)));
     let seat = Arc::new(seat);
     let client = Client::new(shared, Arc::clone(&seat), &login, salt);
     let command = Command::Login { database: login.database };
@@ -291,7 +311,8 @@ async fn next_command(mut link: Link, seat: Arc<Seat>) -> io::Result<Option<(Lin
 }
 
 /// The next packet, if it begins and goes on in time; else what the client is told, unless it is
-/// gone. A packet of many MiB may take long, but something of it must come.
+/// gone. A packet of many MiB may take long, but something of it must come; more of one that takes
+/// from what all connections share, so that nobody keeps that from them.
 async fn read_in_time(
     link: &mut Link,
     patience: Patience,
@@ -303,9 +324,10 @@ async fn read_in_time(
     }
     loop {
         let begun = link.begun();
+        let least = if begun < FREE_BYTES { 1 } else { PROGRESS_BYTES };
         match tokio::time::timeout(patience.read, link.packet()).await {
             Ok(packet) => return packet.map_err(|error| error::of_link(&error)),
-            Err(_) if link.begun() != begun => {}
+            Err(_) if link.begun() >= begun + least => {}
             Err(_) => {
                 let text = "Got timeout reading communication packets";
                 return Err(Some(error::READ_TIMEOUT.with(text)));
@@ -336,6 +358,8 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
 
 /// Bytes of one packet before the login is through.
 const LOGIN_BYTES_MAX: usize = 64 * 1024;
+/// What must come of a large packet in each `net_read_timeout`.
+const PROGRESS_BYTES: usize = 256 * 1024;
 /// A pause after a failed accept: most often there are no descriptors left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// How long a client that is turned away may take to read why.

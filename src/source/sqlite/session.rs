@@ -27,6 +27,7 @@ use crate::source::{
     KillHandle, ResultColumn, Variables, Warning,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
+use crate::telemetry::run_long;
 
 /// One client's session.
 pub(super) struct StoreSession {
@@ -111,7 +112,7 @@ impl StoreSession {
     ) -> Result<(Arc<Registry>, Translated), BackendError> {
         let registry = self.store.shared.registry();
         let overlay = Overlay { session: &self.variables, door: variables };
-        let translated = translate(sql, &*registry, &overlay)?;
+        let translated = run_long(sql.len(), || translate(sql, &*registry, &overlay))?;
         Ok((registry, translated))
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::time::Duration;
 
 use super::super::binary::CellError;
+use super::super::budget::Holding;
 use super::super::columns::ColumnDefinition;
 use super::super::error::{self, Failure};
 use super::super::execute::{Execute, ParameterType};
@@ -23,6 +24,7 @@ use super::{Client, flush_unless_killed};
 use crate::engine::Subscription;
 use crate::source::RowBlock;
 use crate::sql::{self, Statement, Template};
+use crate::telemetry;
 
 /// How the statement under way is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,12 +36,14 @@ pub(super) struct Manner {
 }
 
 /// A connection's prepared statements.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Prepared {
     last: u32,
     statements: HashMap<u32, PreparedStatement>,
     /// Bytes of texts and long data.
     bytes: usize,
+    /// What of all connections' bytes they take.
+    holding: Holding,
     /// What the statement under way opened.
     opened: Option<Cursor>,
 }
@@ -49,8 +53,8 @@ struct PreparedStatement {
     template: Template,
     types: Vec<ParameterType>,
     long: Vec<Option<Vec<u8>>>,
-    /// Long data was refused; the next EXECUTE says so.
-    overlong: bool,
+    /// Long data was refused; the next EXECUTE says why.
+    refused: Option<Failure>,
     cursor: Option<Cursor>,
 }
 
@@ -139,16 +143,33 @@ impl PreparedStatement {
     fn forget_long(&mut self) -> usize {
         let bytes = self.long.iter().flatten().map(Vec::len).sum();
         self.long.fill(None);
-        self.overlong = false;
+        self.refused = None;
         bytes
     }
 }
 
 impl Prepared {
+    /// No statements yet.
+    pub fn new(holding: Holding) -> Self {
+        Self { last: 0, statements: HashMap::new(), bytes: 0, holding, opened: None }
+    }
+
     /// Closes everything, as COM_RESET_CONNECTION does. Numbers are not used again.
     pub fn clear(&mut self) {
         self.statements.clear();
-        self.bytes = 0;
+        self.forgot(self.bytes);
+    }
+
+    /// Bytes that are kept, all in all.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Some bytes are not kept any more.
+    fn forgot(&mut self, bytes: usize) {
+        self.bytes -= bytes;
+        let held = self.holding.try_hold(self.bytes);
+        held.expect("less than before is there");
     }
 
     /// Bytes of rows that wait in cursors.
@@ -172,11 +193,12 @@ impl Prepared {
                  {STATEMENTS_MAX}), nor keep more than max_allowed_packet bytes of their texts"
             )));
         }
+        self.holding.try_hold(bytes).map_err(error::of_crowded)?;
         self.bytes = bytes;
         self.last = self.last.wrapping_add(1);
         let long = vec![None; template.kinds().len()];
         let statement =
-            PreparedStatement { template, types: Vec::new(), long, overlong: false, cursor: None };
+            PreparedStatement { template, types: Vec::new(), long, refused: None, cursor: None };
         self.statements.insert(self.last, statement);
         Ok(self.last)
     }
@@ -184,7 +206,7 @@ impl Prepared {
     /// Forgets a statement, if there is one of this number.
     pub fn close(&mut self, id: u32) {
         if let Some(mut statement) = self.statements.remove(&id) {
-            self.bytes -= statement.template.bytes() + statement.forget_long();
+            self.forgot(statement.template.bytes() + statement.forget_long());
         }
     }
 
@@ -192,11 +214,19 @@ impl Prepared {
     pub fn append(&mut self, id: u32, parameter: u16, data: &[u8], bytes_max: usize) {
         let Some(statement) = self.statements.get_mut(&id) else { return };
         let Some(long) = statement.long.get_mut(usize::from(parameter)) else { return };
-        if self.bytes + data.len() > bytes_max {
-            statement.overlong = true;
+        let bytes = self.bytes + data.len();
+        if bytes > bytes_max {
+            statement.refused = Some(error::UNKNOWN.with(
+                "Parameter of prepared statement which is set through mysql_send_long_data() is \
+                 longer than 'max_allowed_packet' bytes",
+            ));
             return;
         }
-        self.bytes += data.len();
+        if let Err(error) = self.holding.try_hold(bytes) {
+            statement.refused = Some(error::of_crowded(error));
+            return;
+        }
+        self.bytes = bytes;
         long.get_or_insert_default().extend_from_slice(data);
     }
 
@@ -205,7 +235,7 @@ impl Prepared {
         let statement = self.statement(id, "mysqld_stmt_reset")?;
         statement.cursor = None;
         let forgotten = statement.forget_long();
-        self.bytes -= forgotten;
+        self.forgot(forgotten);
         Ok(())
     }
 
@@ -213,18 +243,12 @@ impl Prepared {
     fn fill(&mut self, execute: &Execute<'_>) -> Result<String, Failure> {
         let statement = self.statement(execute.statement, "mysqld_stmt_execute")?;
         statement.cursor = None;
-        let overlong = statement.overlong;
+        let refused = statement.refused.take();
         let PreparedStatement { template, types, long, .. } = statement;
         let filled = execute.fill(template, types, |index| long.get(index)?.as_deref());
         let forgotten = statement.forget_long();
-        self.bytes -= forgotten;
-        if overlong {
-            return Err(error::UNKNOWN.with(
-                "Parameter of prepared statement which is set through mysql_send_long_data() is \
-                 longer than 'max_allowed_packet' bytes",
-            ));
-        }
-        filled
+        self.forgot(forgotten);
+        refused.map_or(filled, Err)
     }
 }
 
@@ -246,16 +270,18 @@ impl Client {
         text: &str,
         token: &Token,
     ) -> io::Result<Ending> {
-        let mut statements = sql::split(text);
-        let Some(only) = statements.next() else {
+        let (template, more) = telemetry::run_long(text.len(), || {
+            let mut statements = sql::split(text);
+            (statements.next().map(Template::new), statements.next().is_some())
+        });
+        let Some(template) = template else {
             return Ok(Err(error::EMPTY_QUERY.with("Query was empty")));
         };
-        if statements.next().is_some() {
+        if more {
             return Ok(Err(error::PARSE.with(
                 "You have an error in your SQL syntax; a prepared statement is one statement",
             )));
         }
-        let template = Template::new(only);
         let Ok(parameters) = u16::try_from(template.kinds().len()) else {
             return Ok(Err(error::TOO_MANY_PLACEHOLDERS
                 .with("Prepared statement contains too many placeholders")));
@@ -297,7 +323,7 @@ impl Client {
         sample: &str,
         token: &Token,
     ) -> io::Result<Result<Vec<ColumnDefinition>, Failure>> {
-        let statement = match sql::parse(sample) {
+        let statement = match telemetry::run_long(sample.len(), || sql::parse(sample)) {
             Ok(statement) => statement,
             Err(error) => return Ok(Err(error::of_sql(&error))),
         };
@@ -342,10 +368,11 @@ impl Client {
         link: &mut Link,
         packet: &[u8],
     ) -> io::Result<()> {
-        let filled = match Execute::parse(packet) {
+        let bytes = packet.len() + self.prepared.bytes();
+        let filled = telemetry::run_long(bytes, || match Execute::parse(packet) {
             Some(execute) => self.prepared.fill(&execute).map(|text| (execute, text)),
             None => Err(error::malformed_packet()),
-        };
+        });
         let failure = match filled {
             Ok((execute, text)) => {
                 let token = self.seat.begin_statement(&text);
