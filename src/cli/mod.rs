@@ -1,6 +1,7 @@
 //! The command line: one file per command, and the texts that a person reads first.
 
 mod demo;
+mod doctor;
 mod serve;
 mod tail;
 mod user;
@@ -29,10 +30,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the embedded store to MySQL clients until Ctrl-C
+    /// Serve the embedded store, or the configured servers, to MySQL clients until Ctrl-C
     Serve(ServeArgs),
     /// See it work: a temporary store, a small live workload, and its changes in colour
     Demo(DemoArgs),
+    /// Look at each configured server: what stands in the way of streaming, and what mends it
+    Doctor(DoctorArgs),
     /// Follow a table from the shell, for machines without a mysql client
     Tail(TailArgs),
     /// Print the configuration of a user whose password is read from the terminal or standard input
@@ -91,6 +94,13 @@ struct DemoArgs {
     /// Milliseconds between the changes of the workload
     #[arg(long, value_name = "N", default_value_t = 700, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// The settings that serve would read
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -161,6 +171,14 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// `doctor` found servers that cannot be streamed from.
+    #[error("{unfit} of {servers} servers cannot be streamed from")]
+    Unfit {
+        /// How many.
+        unfit: usize,
+        /// Of how many.
+        servers: usize,
+    },
     /// An argument that clap cannot check.
     #[error("{0}")]
     Argument(String),
@@ -171,6 +189,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Serve(args) => serve::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::User(args) => user::run(&args),
     }

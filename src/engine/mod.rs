@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use crate::event::{ShardName, TableName, TableSchema};
 use crate::plan::{PlanError, RuleError, StreamRequest, TabletType};
-use crate::source::{Source, SourceError};
+use crate::source::{Finding, Source, SourceError};
 
 use registry::Registry;
 use tail::Tail;
@@ -92,6 +92,8 @@ pub struct Explained {
     pub projection: String,
     /// The condition on rows; empty for all.
     pub predicate: String,
+    /// What stands in the way of streaming from that tablet, and what mends it.
+    pub findings: Vec<Finding>,
 }
 
 /// What SHOW VSTREAMS shows of one shard of one stream.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{Position, ShardName, ShardPosition, Start, TableName, TableSchema};
 use crate::plan::{StreamRequest, TablePlan, TabletType};
+use crate::source::Finding;
 
 use super::copy::CopyProgress;
 use super::merge::{Parts, Subscription};
@@ -101,8 +102,13 @@ impl Inner {
         let rules = self.rules(request)?;
         let mut explained = Vec::new();
         for resolved in self.resolve(request, &rules).await? {
+            let findings = match resolved.tails.first() {
+                Some(tail) => preflight(tail).await?,
+                None => Vec::new(),
+            };
             for schema in &resolved.tables {
-                explained.push(explain_table(request, &rules, &resolved, schema)?);
+                let table = explain_table(request, &rules, &resolved, schema)?;
+                explained.push(Explained { findings: findings.clone(), ..table });
             }
         }
         Ok(explained)
@@ -188,6 +194,11 @@ async fn read_tables(
     Err(last)
 }
 
+async fn preflight(tail: &Tail) -> Result<Vec<Finding>, SubscribeError> {
+    let tablet = Arc::clone(&tail.tablet.name);
+    tail.tablet.source.preflight().await.map_err(|source| SubscribeError::Source { tablet, source })
+}
+
 fn copy_of(
     rules: &Rules,
     position: &ShardPosition,
@@ -231,5 +242,6 @@ fn explain_table(
         rule: rule.to_string(),
         projection: columns.collect::<Vec<_>>().join(", "),
         predicate: plan.condition().map(ToString::to_string).unwrap_or_default(),
+        findings: Vec::new(),
     })
 }

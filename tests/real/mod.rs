@@ -1,6 +1,7 @@
 //! vstreamd against real MySQL and MariaDB servers.
 
 mod connect;
+mod preflight;
 mod schema;
 mod served;
 

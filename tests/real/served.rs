@@ -7,7 +7,7 @@ use mysql_async::prelude::Queryable;
 
 use super::run;
 use crate::harness::real::{Kind, Server, mariadb, mysql, start};
-use crate::harness::vstreamd::{Vstreamd, argument};
+use crate::harness::vstreamd::{self, Vstreamd, argument};
 
 /// A configuration of one keyspace per server address.
 fn configure(directory: &Path, keyspaces: &[(&str, String)]) -> String {
@@ -63,6 +63,8 @@ async fn keyspaces_of_servers_are_served() {
         let explain = format!("EXPLAIN VSTREAM * FROM {keyspace}.t WHERE pos > 'current'");
         let row: mysql_async::Row = conn.query_first(explain).await.unwrap().unwrap();
         assert_eq!(row.get::<String, _>("Projection").unwrap(), "id, v");
+        let findings: String = row.get("Findings").unwrap();
+        assert!(findings.contains("advice: binlog_row_metadata is"), "{findings}");
         let (found, text) = code(&mut conn, &format!("VSTREAM * FROM {keyspace}.t")).await;
         assert_eq!(found, 1235, "{text}");
         assert!(text.contains("is not there yet"), "{text}");
@@ -97,4 +99,28 @@ async fn a_server_that_is_away_harms_nobody_else() {
     conn.query_drop("SELECT 1").await.unwrap();
     drop(conn);
     assert!(vstreamd.stop().success());
+}
+
+#[tokio::test]
+async fn the_doctor_tells_of_each_server() {
+    let make = ["CREATE DATABASE IF NOT EXISTS doctored"];
+    run(mysql(), &make).await;
+    run(mariadb(), &make).await;
+    let directory = tempfile::tempdir().unwrap();
+    let good = [("a", url(mysql(), "doctored")), ("b", url(mariadb(), "doctored"))];
+    let config = configure(directory.path(), &good);
+    let (status, said, errors) = vstreamd::run(&["doctor", "--config", &config]);
+    assert!(status.success(), "{said}{errors}");
+    let title = format!("zone1-0 primary of a/0, {}/doctored: 9.", mysql().address());
+    assert!(said.contains(&title) && said.contains("-MariaDB"), "{said}");
+    assert!(said.contains("advice binlog_row_metadata is"), "{said}");
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let away = format!("mysql://root:geheim@{free}/d");
+    let config = configure(directory.path(), &[good[0].clone(), ("away", away)]);
+    let (status, said, errors) = vstreamd::run(&["doctor", "--config", &config]);
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains(&format!("FATAL nothing listens at {free}")), "{said}");
+    assert!(said.contains(&title), "{said}");
+    assert!(errors.contains("1 of 2 servers cannot be streamed from"), "{errors}");
+    assert!(!format!("{said}{errors}").contains("geheim"));
 }

@@ -9,6 +9,7 @@ use super::resultset::Table;
 use super::variables::{Variables, printed};
 use crate::engine::{Explained, StreamStatus};
 use crate::event::ShardName;
+use crate::source::Finding;
 use crate::sql::Target;
 use crate::sql::expr::{BinaryOp, Expr, Literal, UnaryOp};
 use crate::sql::show::Filter;
@@ -142,9 +143,22 @@ pub fn vstreams(
 
 /// EXPLAIN VSTREAM.
 pub fn explained(entries: &[Explained]) -> Table {
-    let mut table =
-        Table::of_texts(&["Shard", "Tablet", "Start", "Table", "Rule", "Projection", "Predicate"]);
+    let mut table = Table::of_texts(&[
+        "Shard",
+        "Tablet",
+        "Start",
+        "Table",
+        "Rule",
+        "Projection",
+        "Predicate",
+        "Findings",
+    ]);
     let row = |entry: &Explained| {
+        let finding = |finding: &Finding| {
+            let grade = if finding.fatal { "FATAL" } else { "advice" };
+            format!("{grade}: {} ({})", finding.what, finding.mend)
+        };
+        let findings: Vec<_> = entry.findings.iter().map(finding).collect();
         vec![
             Some(entry.shard.to_string()),
             Some(entry.tablet.clone()),
@@ -153,6 +167,7 @@ pub fn explained(entries: &[Explained]) -> Table {
             Some(entry.rule.clone()),
             Some(entry.projection.clone()),
             Some(entry.predicate.clone()),
+            Some(findings.join("\n")),
         ]
     };
     table.rows = entries.iter().map(row).collect();

@@ -3,6 +3,8 @@
 mod budget;
 mod connect;
 pub mod decode;
+mod grants;
+mod preflight;
 mod schema;
 mod shared_answer;
 mod tls;
@@ -16,6 +18,7 @@ use mysql_async::prelude::Queryable;
 
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
+pub use preflight::refused_log;
 pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 
 use self::shared_answer::SharedAnswer;
@@ -39,6 +42,15 @@ impl Flavour {
             false => Self::Mysql,
         }
     }
+}
+
+/// What a look at a server has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// What the server calls itself, such as `10.11.19-MariaDB-log`.
+    pub version: String,
+    /// What stands in the way of streaming, the worst first.
+    pub findings: Vec<Finding>,
 }
 
 /// A server's database as a source of changes: a keyspace's, or a shard of one.
@@ -66,6 +78,15 @@ impl MysqlSource {
         &self.server
     }
 
+    /// What the server is, and what stands in the way of streaming from it.
+    pub async fn examine(&self) -> Result<Examined, SourceError> {
+        let mut connection = self.server.connect(Purpose::Questions).await?;
+        let findings = preflight::examine(&mut connection, self.server.database())
+            .await
+            .map_err(|error| self.broken("read the settings", error))?;
+        Ok(Examined { version: connection.version, findings })
+    }
+
     async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
         let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
         schema::read(&mut conn, flavour, &self.keyspace)
@@ -75,6 +96,9 @@ impl MysqlSource {
 
     async fn read_position(&self) -> Result<GtidSet, SourceError> {
         let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
+        // Without GTIDs the position would be an empty one, from which everything is streamed again.
+        let fit = preflight::require_fit(&mut conn, flavour).await;
+        fit.map_err(|error| self.broken("read the settings", error))??;
         position(&mut conn, flavour)
             .await
             .map_err(|error| self.broken("read the position", error))?
@@ -100,7 +124,7 @@ impl Source for MysqlSource {
     }
 
     async fn preflight(&self) -> Result<Vec<Finding>, SourceError> {
-        Ok(Vec::new())
+        self.examine().await.map(|examined| examined.findings)
     }
 
     async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
