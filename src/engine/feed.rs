@@ -17,6 +17,15 @@ pub(super) struct Feed {
     place: Place,
 }
 
+/// What a feed waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// One of the server's catch-up readers.
+    Reader,
+    /// The server's next change: all before it were handed out.
+    Change,
+}
+
 enum Place {
     /// To be found by the cursor rule.
     Outside,
@@ -61,12 +70,13 @@ impl Feed {
     }
 
     /// The next part that may be new to a cursor that has seen `seen`; the same transaction may come
-    /// again from its first part. `between` says that the cursor is in no transaction.
+    /// again from its first part. `between` says that the cursor is in no transaction; `tell` hears
+    /// what is waited for, and that it has come.
     pub async fn next(
         &mut self,
         seen: &GtidSet,
         between: bool,
-        waiting: impl Fn(bool),
+        tell: impl Fn(Option<Wait>),
     ) -> Result<Arc<Part>, End> {
         loop {
             if let Place::Reader(..) = self.place
@@ -75,9 +85,10 @@ impl Feed {
             {
                 self.place = Place::Tail(index);
             }
+            let is_live = self.is_live();
             let (log, index) = match &mut self.place {
                 Place::Outside => {
-                    self.enter(seen, &waiting).await?;
+                    self.enter(seen, &tell).await?;
                     continue;
                 }
                 Place::Tail(index) => (&self.tail.log, index),
@@ -88,22 +99,27 @@ impl Feed {
                     *index += 1;
                     return Ok(part);
                 }
-                Read::Empty => until(log, || is_there(log, *index)).await?,
+                Read::Empty => {
+                    if is_live {
+                        tell(Some(Wait::Change));
+                    }
+                    until(log, || is_there(log, *index)).await?;
+                }
                 Read::Lagged | Read::Ended(End::Retired) => self.place = Place::Outside,
                 Read::Ended(end) => return Err(end),
             }
         }
     }
 
-    async fn enter(&mut self, seen: &GtidSet, waiting: impl Fn(bool)) -> Result<(), End> {
+    async fn enter(&mut self, seen: &GtidSet, tell: impl Fn(Option<Wait>)) -> Result<(), End> {
         self.now().await?;
         if let Some(index) = self.tail.log.enter(seen, &self.scope) {
             self.place = Place::Tail(index);
             return Ok(());
         }
-        waiting(true);
+        tell(Some(Wait::Reader));
         let lease = self.tail.readers.request(seen, &self.scope).await;
-        waiting(false);
+        tell(None);
         let Some(lease) = lease else { return Ok(()) };
         let log = lease.log();
         let entered =

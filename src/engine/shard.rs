@@ -19,7 +19,7 @@ use super::SubscribeError;
 use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
 use super::copy::CopyProgress;
-use super::feed::Feed;
+use super::feed::{Feed, Wait};
 use super::log::{End, Part};
 use super::merge::StreamError;
 use super::retry::Retry;
@@ -219,7 +219,8 @@ impl ShardStream {
                     self.describe(batch.timestamp);
                     return Ok(Some(batch));
                 }
-                Ok(None) => {}
+                // What is not for this stream may go on and on: others want the thread, too.
+                Ok(None) => tokio::task::coop::consume_budget().await,
                 Err(failure) => self.recover(failure).await?,
             }
         }
@@ -284,11 +285,15 @@ impl ShardStream {
             self.return_to_passed();
         }
         let seen = self.seen.clone();
-        let status = Arc::clone(&self.status);
-        let waiting = move |waits| {
-            status.lock().expect("no one panics while holding a status").waiting_for_reader = waits;
+        let (status, follows) = (Arc::clone(&self.status), matches!(self.phase, Phase::Follow));
+        let tell = move |wait| {
+            let mut status = status.lock().expect("no one panics while holding a status");
+            status.waiting_for_reader = wait == Some(Wait::Reader);
+            if follows && wait == Some(Wait::Change) {
+                status.phase = FOLLOW;
+            }
         };
-        let part = self.feed().next(&seen, between, waiting).await;
+        let part = self.feed().next(&seen, between, tell).await;
         let part = part.map_err(|end| self.ended(end))?;
         Ok(self.take(&part)?)
     }
@@ -409,7 +414,7 @@ impl ShardStream {
         let phase = match &self.phase {
             Phase::Begin | Phase::Snapshot { .. } | Phase::Copy(_) => "copy",
             Phase::CatchUp(_) => "catch-up",
-            Phase::Follow if self.feed.as_ref().is_some_and(Feed::is_live) => "follow",
+            Phase::Follow if self.feed.as_ref().is_some_and(Feed::is_live) => FOLLOW,
             Phase::Follow => "catch-up",
             Phase::Done => "done",
         };
@@ -422,6 +427,9 @@ impl ShardStream {
         }
     }
 }
+
+/// The phase of a stream that has what its server had a moment ago.
+const FOLLOW: &str = "follow";
 
 pub(super) fn plan_error(shard: &ShardName, table: &TableName, error: &PlanError) -> StreamError {
     let (shard, table) = (shard.clone(), table.clone());

@@ -183,6 +183,26 @@ fn print(event: &Event) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_caught_up_follows_before_anything_happens() {
+    let a = schema("a");
+    let mut script = Script::new(&[&a]);
+    script.change(&[(&a, None, Some(row(1, 10)))]);
+    let engine = script.engine(EngineConfig::default());
+    let start = Start::After(crate::event::GtidSet::new());
+    let mut stream = engine.subscribe(request(&start, vec![Rule::everything()])).await.unwrap();
+    let phase = || engine.streams().first().map(|stream| stream.phase);
+    assert_eq!(phase(), Some("catch-up"));
+    assert_eq!(drain(&mut stream).await, ["B F:a +(1,10) V C"]);
+    assert_eq!(phase(), Some("follow"));
+    let start = stream.position().shards[0].start.clone();
+    drop(stream);
+    let mut stream = engine.subscribe(request(&start, vec![Rule::everything()])).await.unwrap();
+    assert_eq!(phase(), Some("catch-up"));
+    assert!(drain(&mut stream).await.is_empty());
+    assert_eq!(phase(), Some("follow"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn copies_then_follows() {
     let (a, b) = (schema("a"), schema("b"));
     let mut script = Script::new(&[&a, &b]);
