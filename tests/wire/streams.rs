@@ -26,6 +26,10 @@ pub(super) struct Fixture {
 }
 
 fn schema(extra: &[&str]) -> Arc<TableSchema> {
+    schema_with(extra, Vec::new())
+}
+
+fn schema_with(extra: &[&str], more: Vec<Column>) -> Arc<TableSchema> {
     let text = |name| {
         let text = ColumnType::VarChar { length: 64 };
         Column::plain(name, text, CollationId::UTF8MB4_0900_AI_CI)
@@ -34,6 +38,7 @@ fn schema(extra: &[&str]) -> Arc<TableSchema> {
     let id = Column::plain("id", int, CollationId::BINARY);
     let mut columns = vec![id, text("sku")];
     columns.extend(extra.iter().map(|name| text(name)));
+    columns.extend(more);
     let name = TableName::new("commerce", "corder");
     Arc::new(TableSchema { name, columns, key: vec![0], key_is_primary: true })
 }
@@ -46,7 +51,15 @@ fn row(cells: &[&str]) -> Vec<u8> {
 
 impl Fixture {
     pub(super) async fn new() -> Self {
-        let schema = schema(&[]);
+        Self::of(schema(&[])).await
+    }
+
+    /// The table has these columns behind its own.
+    pub(super) async fn with(columns: Vec<Column>) -> Self {
+        Self::of(schema_with(&[], columns)).await
+    }
+
+    async fn of(schema: Arc<TableSchema>) -> Self {
         let source = MemorySource::new("script");
         source.create_table(Arc::clone(&schema));
         let tablet = Tablet {
@@ -103,6 +116,38 @@ impl Fixture {
         assert!(is_ok(&raw.query("SET workload = OLAP").await));
         raw
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_shows_nothing_lets_others_go_on() {
+    let mut fixture = Fixture::new().await;
+    let mut stream = fixture.client().await;
+    let mut other = fixture.client().await;
+    stream.open("vstream * from corder where pos > 'current' and id = -1").await;
+    // All of it is in the log before the stream looks at the first one.
+    for first in 0..200 {
+        fixture.insert(first * 1_000..(first + 1) * 1_000);
+    }
+    fixture.change(None, Some(&["-1", "last"]));
+    let shown = std::cell::Cell::new(false);
+    let row = async {
+        let row = next(&mut stream).await;
+        shown.set(true);
+        row
+    };
+    let pings = async {
+        let mut pings = 0;
+        while !shown.get() {
+            assert!(is_ok(&other.command(super::PING, b"").await));
+            pings += 1;
+        }
+        pings
+    };
+    let (row, pings) = tokio::join!(row, pings);
+    assert_eq!(row, "+ -1 last");
+    println!("{pings} pings meanwhile");
+    assert!(pings > 10, "{pings} pings meanwhile");
+    fixture.door.close().await;
 }
 
 /// The next row's cells, joined by blanks.

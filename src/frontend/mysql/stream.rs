@@ -91,6 +91,10 @@ pub async fn portion(
             Ok(written) => left -= written,
             Err(failure) => return Ok(Err(failure)),
         }
+        if writer.judged > JUDGED_MAX {
+            writer.judged = 0;
+            tokio::task::yield_now().await;
+        }
         if left == 0 {
             return Ok(Ok(Portion::Part));
         }
@@ -160,6 +164,8 @@ pub struct RowWriter {
     position: Arc<Position>,
     scratch: Scratch,
     made: Made,
+    /// Row changes looked at since other tasks had a turn.
+    judged: usize,
     /// What is not written yet, or not all of it.
     unwritten: Option<Unwritten>,
     /// How one result set follows the other; `None` if there is only one.
@@ -255,6 +261,7 @@ impl RowWriter {
             position,
             scratch,
             made: Made::default(),
+            judged: 0,
             unwritten: None,
             chain: None,
         }
@@ -352,6 +359,7 @@ impl RowWriter {
             if written == rows_max {
                 return Ok(Ok((written, Some(index))));
             }
+            self.judged += 1;
             let shown = match plan.apply(change, &mut self.scratch) {
                 Ok(Applied::Same) => change,
                 Ok(Applied::Changed(changed)) => changed,
@@ -373,6 +381,7 @@ impl RowWriter {
             }
             written += 1;
             if link.is_full() {
+                self.judged = 0;
                 self.pause(link);
                 if let Some(end) = flush(link, token).await? {
                     return Ok(Err(error::of_end(end)));
@@ -510,6 +519,8 @@ fn metadata(which: Metadata, alias: Option<&str>) -> ColumnDefinition {
     definition
 }
 
+/// So many row changes of which no client sees any, and then others have a turn: some milliseconds.
+const JUDGED_MAX: usize = 4096;
 /// The width of a `_pos` column in clients that draw tables. Longer tokens are sent whole all the
 /// same.
 const POSITION_CHARACTERS: u32 = 32;
