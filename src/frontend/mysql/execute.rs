@@ -214,7 +214,8 @@ fn push_hex(out: &mut String, bytes: &[u8]) -> std::fmt::Result {
     use std::fmt::Write;
     out.reserve(2 * bytes.len() + 3);
     out.write_str("x'")?;
-    bytes.iter().try_for_each(|byte| write!(out, "{byte:02x}"))?;
+    let digit = |four: u8| char::from(if four < 10 { b'0' + four } else { b'a' - 10 + four });
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]));
     out.write_char('\'')
 }
 
