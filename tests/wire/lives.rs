@@ -111,11 +111,12 @@ async fn shutdown_ends_cursors_and_rows_of_statements() {
     closes(&mut several).await;
 }
 
-/// The server closes; it may say once more why.
+/// The server closes without another word.
 async fn closes(raw: &mut Raw) {
     let mut rest = Vec::new();
     let reading = raw.socket.read_to_end(&mut rest);
     let _ = tokio::time::timeout(PATIENCE, reading).await.expect("the server closes");
+    assert!(rest.is_empty(), "{rest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

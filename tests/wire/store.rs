@@ -119,6 +119,22 @@ async fn only_a_limit_of_the_statement_itself_counts() {
     door.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_are_listed_by_a_pattern() {
+    let directory = tempfile::tempdir().unwrap();
+    let door = open(&directory).await;
+    let mut raw = client(&door).await;
+    for (argument, expected) in [(&b"corder"[..], 4), (b"corder\0%D", 2), (b"corder\0nothing", 0)] {
+        raw.send(4, argument).await;
+        let mut listed = 0;
+        while raw.read().await.expect("a definition or the end")[0] != 0xfe {
+            listed += 1;
+        }
+        assert_eq!(listed, expected, "{argument:?}");
+    }
+    door.close().await;
+}
+
 /// Sends a command over and over until `done`; how long the slowest answer took.
 async fn slowest_ping(raw: &mut Raw, done: &AtomicBool) -> Duration {
     let mut slowest = Duration::ZERO;

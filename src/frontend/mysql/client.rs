@@ -52,6 +52,7 @@ pub struct Client {
     manner: Manner,
     /// The client has asked for a table's columns, as interactive ones do.
     completes_names: bool,
+    told_of_shutdown: bool,
 }
 
 /// The session of a client whose login is through.
@@ -163,7 +164,8 @@ impl Serve for Client {
             }
         }
         link.shrink();
-        Ok(())
+        // Whoever was told that the server ends need not be told again.
+        if self.told_of_shutdown { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 }
 
@@ -191,6 +193,7 @@ impl Client {
             prepared: Prepared::new(holding),
             manner: Manner::default(),
             completes_names: false,
+            told_of_shutdown: false,
         }
     }
 
@@ -199,9 +202,9 @@ impl Client {
             Command::Login { database } => return self.login(link, &database).await,
             Command::Query(text) => return self.query(link, &text).await,
             Command::InitDb(name) => self.session.init_db(&name),
-            Command::FieldList { table } => {
+            Command::FieldList { table, wildcard } => {
                 self.completes_names = true;
-                let listed = Box::pin(self.field_list(link, &table)).await?;
+                let listed = Box::pin(self.field_list(link, &table, &wildcard)).await?;
                 if listed.is_ok() {
                     self.encoding(false).end(link);
                     return Ok(());
@@ -577,6 +580,7 @@ impl Client {
     fn fail(&mut self, link: &mut Link, failure: &Failure) {
         self.encoding(false).failure(link, failure);
         self.session.note_failure(failure);
+        self.told_of_shutdown |= failure.code == error::SHUTDOWN.0;
     }
 
     /// How results are encoded now; `more` if another statement of the same text follows.

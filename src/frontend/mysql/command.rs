@@ -18,6 +18,8 @@ pub enum Command {
     FieldList {
         /// The table.
         table: String,
+        /// A pattern of the columns' names; empty for all.
+        wildcard: String,
     },
     /// Say that the server lives.
     Ping,
@@ -79,10 +81,15 @@ impl Command {
             QUIT => Self::Quit,
             INIT_DB => text(payload).map_or(Self::NotUtf8, Self::InitDb),
             QUERY => text(payload).map_or(Self::NotUtf8, Self::Query),
-            FIELD_LIST => match str::from_utf8(fields.zero_ended()) {
-                Ok(table) => Self::FieldList { table: table.to_owned() },
-                Err(_) => Self::NotUtf8,
-            },
+            FIELD_LIST => {
+                let [table, wildcard] = [fields.zero_ended(), fields.zero_ended()];
+                match (str::from_utf8(table), str::from_utf8(wildcard)) {
+                    (Ok(table), Ok(wildcard)) => {
+                        Self::FieldList { table: table.to_owned(), wildcard: wildcard.to_owned() }
+                    }
+                    _ => Self::NotUtf8,
+                }
+            }
             STATISTICS => Self::Statistics,
             PROCESS_KILL => fields.u32().map_or(Self::Unknown, Self::ProcessKill),
             PING => Self::Ping,
@@ -173,7 +180,11 @@ mod tests {
         check(b"\x03select 1", Command::Query("select 1".into()));
         check(b"\x03\xff", Command::NotUtf8);
         check(b"\x02ks", Command::InitDb("ks".into()));
-        check(b"\x04t\0%", Command::FieldList { table: "t".into() });
+        let (table, wildcard) = ("t".to_owned(), "a%".to_owned());
+        check(b"\x04t\0a%", Command::FieldList { table, wildcard });
+        let (table, wildcard) = ("t".to_owned(), String::new());
+        check(b"\x04t", Command::FieldList { table, wildcard });
+        check(b"\x04t\0\xff", Command::NotUtf8);
         check(b"\x0c\x01\0\0\0", Command::ProcessKill(1));
         check(b"\x0c\x01", Command::Unknown);
         check(b"\x1b\x01\0", Command::SetOption { multi_statements: false });

@@ -274,7 +274,7 @@ fn equal(left: &Option<String>, right: &Option<String>) -> Option<bool> {
 }
 
 /// LIKE without regard to case: `%` any text, `_` any character, `\` takes the next one as it is.
-fn like(text: &str, pattern: &str) -> bool {
+pub fn like(text: &str, pattern: &str) -> bool {
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     // One star to fall back to is enough: an earlier one never helps where a later one fails.

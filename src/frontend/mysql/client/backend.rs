@@ -178,9 +178,14 @@ impl Client {
         }
     }
 
-    /// COM_FIELD_LIST: the columns of a table, each with its default, here always NULL. Whoever may
-    /// read the table may see them.
-    pub(super) async fn field_list(&mut self, link: &mut Link, table: &str) -> io::Result<Ending> {
+    /// COM_FIELD_LIST: the columns of a table whose names are like `wildcard`, or all if that is
+    /// empty; each with its default, here always NULL. Whoever may read the table may see them.
+    pub(super) async fn field_list(
+        &mut self,
+        link: &mut Link,
+        table: &str,
+        wildcard: &str,
+    ) -> io::Result<Ending> {
         let Some(keyspace) = self.session.database() else { return Ok(Err(no_database())) };
         let table = TableName::new(keyspace, table);
         if let Err(failure) = self.may_read(&table) {
@@ -192,7 +197,10 @@ impl Client {
         let text = format!("SELECT * FROM `{schema}`.`{name}` LIMIT 0");
         match self.execute(link, &text, &token).await? {
             Ok(Answer::Rows(rows)) => {
-                for column in rows.columns() {
+                let wanted = |column: &&ResultColumn| {
+                    wildcard.is_empty() || show::like(&column.name, wildcard)
+                };
+                for column in rows.columns().iter().filter(wanted) {
                     link.write(|out| {
                         definition(column, &table.keyspace).push(out);
                         push_null(out);
