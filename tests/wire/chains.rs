@@ -73,6 +73,74 @@ async fn new_columns_begin_a_new_set() {
 }
 
 #[tokio::test]
+async fn shutdown_ends_a_chain_once() {
+    let mut fixture = Fixture::new().await;
+    fixture.insert(1..3);
+    let mut raw = fixture.client().await;
+    raw.query("set vstream_result_sets = 'chain'").await;
+    raw.send(3, b"vstream * from corder").await;
+    assert_eq!(next(&mut raw).await, (rows(&["+ 1 sku", "+ 2 sku"]), true));
+    fixture.door.close().await;
+    // The next set is promised already: the error is in its place.
+    assert_eq!(code(&raw.answer().await), 1053);
+    assert_eq!(raw.read().await, None, "it is told once");
+}
+
+/// The next result of a prepared statement: its rows' bytes, and whether another one follows.
+async fn next_binary(raw: &mut Raw) -> (Vec<Vec<u8>>, bool) {
+    let columns = raw.read().await.expect("a result")[0];
+    assert_eq!(columns, 3, "op, id and sku");
+    for _ in 0..columns {
+        raw.read().await.expect("a definition");
+    }
+    let mut rows = Vec::new();
+    loop {
+        let packet = raw.read().await.expect("a row or the end");
+        match packet[0] {
+            0 => rows.push(packet),
+            0xfe => return (rows, u16::from_le_bytes([packet[3], packet[4]]) & MORE_RESULTS != 0),
+            _ => panic!("{packet:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn chains_of_prepared_statements_are_binary() {
+    let mut fixture = Fixture::new().await;
+    fixture.insert(1..3);
+    let mut raw = fixture.client().await;
+    raw.query("set vstream_result_sets = 'chain'").await;
+    raw.send(0x16, b"vstream * from corder limit 4").await;
+    for _ in 0..4 {
+        assert_ne!(raw.read().await.expect("OK and definitions")[0], 0xff);
+    }
+    let row = |op: u8, id: u8, sku: &[u8]| {
+        let length = u8::try_from(sku.len()).unwrap();
+        [&[0, 0, 1, op, id, 0, 0, 0, length][..], sku].concat()
+    };
+    raw.send(0x17, &[1, 0, 0, 0, 0, 1, 0, 0, 0]).await;
+    let copied = vec![row(b'+', 1, b"sku"), row(b'+', 2, b"sku")];
+    assert_eq!(next_binary(&mut raw).await, (copied, true));
+    fixture.change(Some(&["1", "sku"]), Some(&["1", "b"]));
+    assert_eq!(next_binary(&mut raw).await, (vec![row(b'*', 1, b"b")], true));
+    fixture.change(Some(&["1", "b"]), None);
+    assert_eq!(next_binary(&mut raw).await, (vec![row(b'-', 1, b"b")], false));
+    super::check_alive(&mut raw).await;
+    // New columns are described, and written by their own types.
+    raw.send(0x17, &[1, 0, 0, 0, 0, 1, 0, 0, 0]).await;
+    assert_eq!(next_binary(&mut raw).await, (vec![row(b'+', 2, b"sku")], true));
+    fixture.add_column("note", &[&["2", "sku", "n"]]);
+    fixture.change(None, Some(&["3", "a", "x"]));
+    assert_eq!(raw.read().await.expect("a result"), [4]);
+    for _ in 0..4 {
+        raw.read().await.expect("a definition");
+    }
+    let expected = [row(b'+', 3, b"a"), b"\x01x".to_vec()].concat();
+    assert_eq!(raw.read().await.expect("a row"), expected);
+    fixture.door.close().await;
+}
+
+#[tokio::test]
 async fn clients_that_complete_names_get_a_chain() {
     let mut fixture = Fixture::new().await;
     fixture.insert(1..2);

@@ -292,6 +292,71 @@ async fn commands_behind_a_prepared_statement_are_answered_in_order() {
     door.close().await;
 }
 
+/// One of each kind of command, with whether what it answers is always the same, and is that of
+/// nothing before.
+const COMMANDS: [(&[u8], bool); 22] = [
+    (b"\x03select rows 2 3", true),
+    (b"\x03insert 1; insert 2", true),
+    (b"\x03insert 1; nonsense; insert 2", true),
+    (b"\x03vstream * from nowhere.t", true),
+    (b"\x03select rows 200 1000", true),
+    (b"\x02commerce", true),
+    (b"\x02nowhere", true),
+    (b"\x04corder\0", false),
+    (b"\x09", false),
+    (b"\x0c\x01\0\0\0", true),
+    (b"\x0e", true),
+    (b"\x11root\0\0commerce\0\x2d\0caching_sha2_password\0", true),
+    (b"\x16insert ?", false),
+    (b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x03abc", false),
+    (b"\x18\x01\0\0\0\0\0x", true),
+    (b"\x19\x01\0\0\0", true),
+    (b"\x1a\x01\0\0\0", false),
+    (b"\x1b\0\0", true),
+    (b"\x1c\x01\0\0\0\x01\0\0\0", false),
+    (b"\x1f", true),
+    (b"\x77", true),
+    (b"", true),
+];
+
+/// What a new connection answers to these commands and a PING, all of them in one write.
+async fn answers(address: std::net::SocketAddr, commands: &[&[u8]]) -> Vec<u8> {
+    let mut raw = Raw::login(address, &Login::default()).await;
+    let packets = commands.iter().copied().chain([&[PING][..], b"\x01"]);
+    let bytes: Vec<u8> = packets.flat_map(|command| framed(0, command)).collect();
+    raw.socket.write_all(&bytes).await.unwrap();
+    let mut answers = Vec::new();
+    let reading = raw.socket.read_to_end(&mut answers);
+    tokio::time::timeout(PATIENCE, reading).await.expect("the server closes").unwrap();
+    answers
+}
+
+#[tokio::test]
+async fn each_pair_of_commands_is_answered_in_order() {
+    let door = OpenDoor::scripted().await;
+    let ping = answers(door.address, &[]).await;
+    assert_eq!(ping, framed(1, &[0, 0, 0, 2, 0, 0, 0]));
+    let mut alone = Vec::new();
+    for (command, _) in COMMANDS {
+        let mut answer = answers(door.address, &[command]).await;
+        assert!(answer.ends_with(&ping), "{command:?}: {answer:?}");
+        answer.truncate(answer.len() - ping.len());
+        alone.push(answer);
+    }
+    for ((first, same_first), answer) in COMMANDS.iter().zip(&alone) {
+        for ((second, same_second), other) in COMMANDS.iter().zip(&alone) {
+            let both = answers(door.address, &[first, second]).await;
+            let name = || format!("{first:?} {second:?}: {both:?}");
+            assert!(both.ends_with(&ping), "{}", name());
+            assert!(!same_first || both.starts_with(answer), "{}", name());
+            if *same_first && *same_second {
+                assert_eq!(both, [&answer[..], other, &ping].concat(), "{}", name());
+            }
+        }
+    }
+    door.close().await;
+}
+
 #[tokio::test]
 async fn nothing_in_the_clear_behind_an_ssl_request_counts() {
     let door = OpenDoor::scripted().await;

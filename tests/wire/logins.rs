@@ -156,6 +156,34 @@ async fn tls_may_begin_right_behind_its_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commands_behind_a_login_under_tls_are_answered() {
+    let door = OpenDoor::scripted().await;
+    let address = door.address;
+    let answers = tokio::task::spawn_blocking(move || {
+        let mut stream = under_tls(address);
+        let login = [&ssl_request()[..], b"ann\0\0caching_sha2_password\0"].concat();
+        let mut bytes = framed(2, &login);
+        bytes.extend(framed(0, b"\x03insert 1"));
+        bytes.extend(framed(0, b"\x02nowhere"));
+        bytes.extend(framed(0, &[0x0e]));
+        bytes.extend(framed(0, &[0x01]));
+        stream.write_all(&bytes).unwrap();
+        let mut answers = Vec::new();
+        // The server's end may be no TLS alert.
+        let _ = stream.read_to_end(&mut answers);
+        answers
+    });
+    let answers = answers.await.unwrap();
+    let (mut heads, mut rest) = (Vec::new(), &answers[..]);
+    while let [a, b, 0, sequence, kind, ..] = *rest {
+        heads.push((sequence, kind));
+        rest = &rest[4 + usize::from(u16::from_le_bytes([a, b]))..];
+    }
+    assert_eq!(heads, [(3, 0), (1, 0), (1, 0xff), (1, 0)], "{answers:?}");
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mysql_logs_in_under_tls_and_by_the_rsa_key() {
     let mysql = real::client(real::Kind::MySql);
     let run = |address: SocketAddr, arguments: &[&str]| {

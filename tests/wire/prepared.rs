@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Value};
+use vstreamd::event::{CollationId, Column, ColumnType};
 use vstreamd::frontend::mysql::{Accounts, DoorConfig};
 
 use super::streams::Fixture;
@@ -133,6 +134,34 @@ async fn a_prepared_stream_shows_binary_rows() {
     let rows: Vec<(String, i64, Option<String>)> = client.exec(&statement, (0, 2)).await.unwrap();
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|(op, id, _)| op == "+" && *id > 0), "{rows:?}");
+    drop(client);
+    fixture.door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sets_and_geometries_are_bytes_of_their_types() {
+    let members = ["a".into(), "b".into(), "c".into()].into();
+    let set = ColumnType::Set { members };
+    let mut fixture = Fixture::with(vec![
+        Column::plain("tags", set, CollationId::UTF8MB4_BIN),
+        Column::plain("place", ColumnType::Geometry, CollationId::BINARY),
+    ])
+    .await;
+    // POINT(0 0) behind its SRID.
+    let point = "\0\0\0\0\u{1}\u{1}\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    fixture.change(None, Some(&["7", "sku", "a,c", point]));
+    fixture.change(None, Some(&["8", "sku", "", ""]));
+    let mut client = connect(fixture.door.address).await;
+    client.query_drop("set workload = olap").await.unwrap();
+    let statement = client.prep("vstream * from corder where pos > '' limit 2").await.unwrap();
+    let types: Vec<_> = statement.columns().iter().map(|column| column.column_type()).collect();
+    use mysql_async::consts::{ColumnFlags, ColumnType as Wire};
+    assert_eq!(types[3..], [Wire::MYSQL_TYPE_STRING, Wire::MYSQL_TYPE_GEOMETRY]);
+    assert!(statement.columns()[3].flags().contains(ColumnFlags::SET_FLAG));
+    let rows: Vec<mysql_async::Row> = client.exec(&statement, ()).await.unwrap();
+    let shown: Vec<_> = rows.into_iter().map(|row| row.unwrap()[3..].to_vec()).collect();
+    let bytes = |text: &str| Value::Bytes(text.into());
+    assert_eq!(shown, [vec![bytes("a,c"), bytes(point)], vec![bytes(""), bytes("")]]);
     drop(client);
     fixture.door.close().await;
 }
