@@ -3,6 +3,7 @@
 //! Pure: no clock, no I/O, no task. The events are those of Vitess's VStream. Two orders of them
 //! are legal, one for sources and one for clients; both are written down once, in [`order`].
 
+pub mod charset;
 pub mod collation;
 pub mod gtid;
 pub mod order;

@@ -55,6 +55,7 @@ fn convert(
                 }
             }
         }
+        _ => return Err(CollationError::Uncovered(id)),
     }
     Ok(())
 }

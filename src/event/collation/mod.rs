@@ -5,17 +5,16 @@
 //! every question is an error: a guess would lose rows. Texts are in the collation's own charset.
 
 mod case;
-pub mod charset;
 mod like;
 mod weights;
 
 use std::cmp::Ordering;
 
+pub use super::charset::Charset;
 use super::schema::CollationId;
 use weights::Table;
 
 pub use case::{lower, upper};
-pub use charset::Charset;
 pub use like::like;
 
 /// Why two texts cannot be compared.
@@ -33,17 +32,34 @@ pub enum CollationError {
 pub fn by_name(name: &str) -> Option<CollationId> {
     let name =
         name.strip_prefix("utf8_").map_or_else(|| name.to_owned(), |r| format!("utf8mb3_{r}"));
-    COLLATIONS.iter().find(|known| known.name.eq_ignore_ascii_case(&name)).map(|known| known.id)
+    super::charset::collation_named(&name)
 }
 
 /// The name of a collation.
 pub fn name(id: CollationId) -> Option<&'static str> {
-    find(id).map(|known| known.name)
+    super::charset::collation_name(id).map(|(name, _)| name)
 }
 
 /// The character set of a collation.
 pub fn charset(id: CollationId) -> Option<Charset> {
-    find(id).map(|known| known.charset)
+    let known = || super::charset::collation_name(id).map(|(_, charset)| charset);
+    find(id).map(|known| known.charset).or_else(known)
+}
+
+/// Bytes of the longest character of a collation's character set.
+pub fn character_bytes_max(id: CollationId) -> Option<u32> {
+    charset(id).map(|charset| charset.bytes_max().into())
+}
+
+/// A text in the bytes of a collation's character set, if that has all its characters.
+pub fn encode(id: CollationId, text: &str) -> Option<Box<[u8]>> {
+    charset(id)?.encode(text).map(Into::into)
+}
+
+/// The text that bytes are in a collation's character set, if they are one.
+pub fn decode(id: CollationId, bytes: &[u8]) -> Option<Box<str>> {
+    let mut text = String::new();
+    charset(id)?.decode(bytes, &mut text).then(|| text.into())
 }
 
 /// Whether texts can be compared under this collation.
@@ -209,7 +225,7 @@ fn name_or_number(id: CollationId) -> String {
     name(id).map_or_else(|| format!("#{}", id.0), str::to_owned)
 }
 
-/// One collation that has a name here.
+/// One collation of which more is known than its name.
 struct Collation {
     id: CollationId,
     name: &'static str,

@@ -482,17 +482,15 @@ fn temporal(kind: Temporal, text: &str) -> Result<Typed, PlanError> {
 
 fn convert(whole: &Expr, operand: Typed, charset: &str) -> Result<Typed, PlanError> {
     let from = match &operand.ty {
-        Type::Text(coercion) => coercion.charset(),
+        Type::Text(coercion) => collation::charset(coercion.collation),
         _ => None,
     };
     let collation = CollationId::UTF8MB4_0900_AI_CI;
     let coercion = Coercion { collation, strength: Strength::Column };
     match (from, charset) {
-        (Some(Charset::Utf8mb4 | Charset::Utf8mb3 | Charset::Ascii), "utf8mb4") => {
-            Ok(Typed::text(operand.node, coercion))
-        }
-        (Some(Charset::Latin1), "utf8mb4") => {
-            Ok(Typed::text(Node::Decode(Charset::Latin1, Box::new(operand.node)), coercion))
+        (Some(from), "utf8mb4") if from.is_utf8() => Ok(Typed::text(operand.node, coercion)),
+        (Some(from), "utf8mb4") if from != Charset::Binary => {
+            Ok(Typed::text(Node::Decode(from, Box::new(operand.node)), coercion))
         }
         _ => Err(unsupported(whole)),
     }

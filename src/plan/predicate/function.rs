@@ -337,10 +337,10 @@ impl Function {
 
     fn characters(&self, text: &[u8]) -> usize {
         match self.charset {
-            Charset::Binary | Charset::Latin1 | Charset::Ascii => text.len(),
             Charset::Utf8mb4 | Charset::Utf8mb3 => {
                 text.iter().filter(|byte| !is_inner(**byte)).count()
             }
+            _ => text.len(),
         }
     }
 
@@ -349,11 +349,11 @@ impl Function {
         let place = |characters: i64| {
             let characters = usize::try_from(characters).unwrap_or(0);
             match self.charset {
-                Charset::Binary | Charset::Latin1 | Charset::Ascii => characters.min(text.len()),
                 Charset::Utf8mb4 | Charset::Utf8mb3 => {
                     let starts = text.iter().enumerate().filter(|(_, byte)| !is_inner(**byte));
                     starts.map(|(at, _)| at).nth(characters).unwrap_or(text.len())
                 }
+                _ => characters.min(text.len()),
             }
         };
         text.get(place(from)..place(from.saturating_add(count.max(0)))).unwrap_or_default()

@@ -481,7 +481,7 @@ fn big_endian(cell: &[u8]) -> Option<u64> {
 
 fn decode<'a>(charset: Charset, value: Value<'a>) -> Value<'a> {
     let Value::Text(bytes) = &value else { return value };
-    if bytes.is_ascii() {
+    if bytes.is_ascii() && charset.extends_ascii() {
         return value;
     }
     let mut text = String::new();

@@ -161,8 +161,11 @@ impl Coercion {
     pub(super) const NUMBER: Self =
         Self { collation: CollationId::UTF8MB4_0900_AI_CI, strength: Strength::Number };
 
+    /// The character set, if predicates are judged in it.
     pub(super) fn charset(self) -> Option<Charset> {
-        collation::charset(self.collation)
+        let judged =
+            |set: &Charset| set.is_utf8() || matches!(set, Charset::Binary | Charset::Latin1);
+        collation::charset(self.collation).filter(judged)
     }
 
     /// Under which collation two texts meet.

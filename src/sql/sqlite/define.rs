@@ -576,9 +576,7 @@ pub fn charset(name: &str) -> Result<CollationId, Fault> {
         "latin1" => collation("latin1_swedish_ci"),
         "ascii" => collation("ascii_general_ci"),
         "binary" => Ok(CollationId::BINARY),
-        "ucs2" | "utf16" | "utf32" | "gbk" | "big5" | "sjis" | "cp932" | "gb2312" | "gb18030"
-        | "cp1251" | "latin2" | "koi8r" | "euckr" | "ujis" | "greek" | "hebrew" | "latin5"
-        | "latin7" | "cp1250" | "cp1256" | "cp1257" | "tis620" | "utf16le" => {
+        other if collations::Charset::by_name(other).is_some() => {
             Err(Fault::Unsupported(format!("the character set {name}")))
         }
         _ => Err(Fault::UnknownCharset(name.to_owned())),

@@ -158,13 +158,7 @@ fn attributes(definition: &ColumnDefinition) -> String {
 }
 
 fn charset_name(id: CollationId) -> &'static str {
-    match collation::charset(id) {
-        Some(Charset::Binary) => "binary",
-        Some(Charset::Utf8mb3) => "utf8mb3",
-        Some(Charset::Latin1) => "latin1",
-        Some(Charset::Ascii) => "ascii",
-        Some(Charset::Utf8mb4) | None => "utf8mb4",
-    }
+    collation::charset(id).unwrap_or(Charset::Utf8mb4).name()
 }
 
 /// A name in back-quotes.

@@ -3,7 +3,7 @@
 
 use crate::event::print;
 use crate::event::row::{push_cell, push_length};
-use crate::event::{CollationId, Column, ColumnType};
+use crate::event::{CollationId, Column, ColumnType, collation};
 
 use super::bytes::{Bytes, wide};
 use super::error::Fault;
@@ -11,7 +11,7 @@ use super::inflate;
 use super::json;
 use super::schema::SchemaMismatch;
 use super::table_map::{MappedColumn, StoredType};
-use super::{address, charset, number, temporal};
+use super::{address, number, temporal};
 
 /// How to read one column.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl ColumnDecoder {
             ) => Self::Bytes { length_bytes },
             (StoredType::Enum(bytes), _) => Self::Enum { bytes, members: members(mapped, column)? },
             (StoredType::Set(bytes), _) => {
-                let comma = charset::encode(column.collation, ",").unwrap_or_default();
+                let comma = collation::encode(column.collation, ",").unwrap_or_default();
                 Self::Set { bytes, members: members(mapped, column)?, comma }
             }
         })
@@ -225,7 +225,7 @@ fn members(mapped: &MappedColumn, column: &Column) -> Result<Members, SchemaMism
         ColumnType::Enum { members } | ColumnType::Set { members } => members,
         _ => &[],
     };
-    let encoded = known.iter().map(|member| charset::encode(column.collation, member));
+    let encoded = known.iter().map(|member| collation::encode(column.collation, member));
     encoded
         .collect::<Option<Members>>()
         .ok_or_else(|| insufficient(column, "its members in its character set"))

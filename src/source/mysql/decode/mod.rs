@@ -11,7 +11,6 @@
 
 mod address;
 mod bytes;
-mod charset;
 mod column;
 mod error;
 mod gtid;

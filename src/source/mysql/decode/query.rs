@@ -1,9 +1,8 @@
 //! QUERY events: BEGIN, COMMIT, DDL, XA, and statements that were logged instead of their rows.
 
-use crate::event::CollationId;
+use crate::event::{CollationId, collation};
 
 use super::bytes::Bytes;
-use super::charset;
 use super::error::Fault;
 use super::inflate;
 
@@ -41,8 +40,8 @@ pub(super) fn decode(mut body: Bytes<'_>, extra: usize, compressed: bool) -> Res
         body.rest()
     };
     let (statement, unreadable) = match client_collation(variables) {
-        Some(collation) => match charset::decode(collation, text) {
-            Some(statement) => (statement.into_string(), None),
+        Some(collation) => match collation::decode(collation, text) {
+            Some(statement) => (statement.into(), None),
             None => (String::from_utf8_lossy(text).into_owned(), Some(collation)),
         },
         None => {

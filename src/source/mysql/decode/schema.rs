@@ -1,9 +1,8 @@
 //! The schema of rows: from the log alone where it says enough, completed from what is known of
 //! the table otherwise, and never against the log.
 
-use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema};
+use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema, collation};
 
-use super::charset;
 use super::table_map::{MappedColumn, StoredType, TableMap};
 
 /// How the table of the log and the known one differ.
@@ -146,7 +145,7 @@ impl MappedColumn {
             |known: &[Box<str>]| self.member_texts().is_none_or(|logged| logged.iter().eq(known));
         // Unknown charsets are as wide as they are.
         let width = |characters: u32, stored: u16| {
-            let wide = charset::character_bytes_max(column.collation);
+            let wide = collation::character_bytes_max(column.collation);
             wide.is_none_or(|wide| characters.checked_mul(wide) == Some(u32::from(stored)))
         };
         match (&column.column_type, self.stored) {
@@ -227,7 +226,7 @@ impl MappedColumn {
     fn column_type(&self, collation: CollationId) -> Result<ColumnType, &'static str> {
         let unsigned = || self.unsigned.ok_or("its sign");
         let characters = |bytes: u16| {
-            let wide = charset::character_bytes_max(collation).ok_or("its character set")?;
+            let wide = collation::character_bytes_max(collation).ok_or("its character set")?;
             Ok::<_, &str>(u32::from(bytes) / wide)
         };
         let members = || self.member_texts().map(Into::into).ok_or("its members");

@@ -3,10 +3,9 @@
 //! Types and their sizes are always there. Names, signs, charsets, members and the primary key are
 //! there as far as `binlog_row_metadata` has them written (MariaDB: nothing unless it is set).
 
-use crate::event::CollationId;
+use crate::event::{CollationId, collation};
 
 use super::bytes::Bytes;
-use super::charset;
 use super::error::Fault;
 
 /// The number that a table map gives its table for the rows behind it.
@@ -361,7 +360,7 @@ impl MappedColumn {
     /// The members as texts, where the log has them and their charset can be read.
     pub(super) fn member_texts(&self) -> Option<Vec<Box<str>>> {
         let (members, collation) = (self.members.as_ref()?, self.collation?);
-        members.iter().map(|member| charset::decode(collation, member)).collect()
+        members.iter().map(|member| collation::decode(collation, member)).collect()
     }
 }
 
