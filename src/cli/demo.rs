@@ -9,6 +9,7 @@ use super::tail::{Client, Printer};
 use super::{CliError, DemoArgs};
 use crate::app::{App, AppError};
 use crate::config::{Config, DEFAULT_MYSQL_LISTEN, Overrides};
+use crate::source::mysql::{Tls, TlsMode};
 use crate::telemetry::LogFormat;
 
 pub(super) async fn run(args: DemoArgs) -> Result<(), CliError> {
@@ -67,16 +68,22 @@ fn introduction(address: SocketAddr) -> String {
     )
 }
 
+/// In the clear: nobody is between the two ends of this process.
+async fn connect(address: SocketAddr) -> Result<Client, CliError> {
+    let tls = Tls { mode: TlsMode::Disabled, ..Tls::default() };
+    Client::connect(&address.to_string(), "root", None, &tls).await
+}
+
 /// Prints every change of the orders.
 async fn watch(address: SocketAddr) -> Result<(), CliError> {
-    let mut client = Client::connect(&address.to_string(), "root", None).await?;
+    let mut client = connect(address).await?;
     let statement = "VSTREAM *, _pos FROM commerce.corder";
     client.follow(statement, &mut Printer::new(false)).await
 }
 
 /// Orders, changes its mind, cancels: one statement per `every`.
 async fn shop(address: SocketAddr, every: Duration) -> Result<(), CliError> {
-    let mut client = Client::connect(&address.to_string(), "root", None).await?;
+    let mut client = connect(address).await?;
     client.execute("USE commerce").await?;
     loop {
         tokio::time::sleep(every).await;

@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::AppError;
 use crate::config::ConfigError;
+use crate::source::mysql::TlsMode;
 use crate::telemetry::LogFormat;
 
 /// Watch data change with nothing but a MySQL client.
@@ -117,6 +118,13 @@ struct TailArgs {
     /// Read the password from the first line of this file
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// How the server is asked to prove itself: DISABLED, PREFERRED, REQUIRED, VERIFY_CA or
+    /// VERIFY_IDENTITY [default: PREFERRED; with --ssl-ca VERIFY_CA]
+    #[arg(long, value_name = "MODE", value_parser = tls_mode)]
+    ssl_mode: Option<TlsMode>,
+    /// Trust the certificates in this file
+    #[arg(long, value_name = "FILE")]
+    ssl_ca: Option<PathBuf>,
     /// Show these columns, as in a select list
     #[arg(long, value_name = "LIST", default_value = tail::ALL_COLUMNS)]
     columns: String,
@@ -132,6 +140,12 @@ struct TailArgs {
     /// Print one JSON object per change
     #[arg(long)]
     json: bool,
+}
+
+fn tls_mode(text: &str) -> Result<TlsMode, String> {
+    TlsMode::parse(text).ok_or_else(|| {
+        "write DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY".to_owned()
+    })
 }
 
 #[derive(Debug, Args)]

@@ -10,10 +10,12 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row, Value};
 
 use super::{CliError, TailArgs};
+use crate::source::mysql::{Tls, connect_secured};
 
 pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
     let statement = statement(&args)?;
-    let mut client = Client::connect(&args.server, &args.user, password(&args)?).await?;
+    let tls = tls(&args)?;
+    let mut client = Client::connect(&args.server, &args.user, password(&args)?, &tls).await?;
     let mut printer = Printer::new(args.json);
     let ended = tokio::select! {
         ended = client.follow(&statement, &mut printer) => ended,
@@ -37,20 +39,28 @@ impl Client {
         server: &str,
         user: &str,
         password: Option<String>,
+        tls: &Tls,
     ) -> Result<Self, CliError> {
-        let address: std::net::SocketAddr = server.parse().map_err(|_| {
-            CliError::Argument(format!("{server:?} is not an address; write IP:PORT"))
-        })?;
+        let (host, port) = server
+            .rsplit_once(':')
+            .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
+            .filter(|(host, _)| !host.is_empty())
+            .ok_or_else(|| {
+                CliError::Argument(format!("{server:?} is not an address; write HOST:PORT"))
+            })?;
         let options = OptsBuilder::default()
-            .ip_or_hostname(address.ip().to_string())
-            .tcp_port(address.port())
+            .ip_or_hostname(host.trim_start_matches('[').trim_end_matches(']'))
+            .tcp_port(port)
             .user(Some(user))
             .pass(password)
             .prefer_socket(false)
             // Given here, the client need not ask the server for them.
             .max_allowed_packet(Some(1 << 30))
             .wait_timeout(Some(28_800));
-        Conn::new(options).await.map(Self).map_err(failed(&format!("connect to {server}")))
+        connect_secured(options, tls).await.map(Self).map_err(|error| CliError::Client {
+            context: format!("connect to {server}"),
+            source: Box::new(error),
+        })
     }
 
     /// Runs a statement that has no rows.
@@ -97,6 +107,12 @@ fn going_on(args: &TailArgs, position: &str) -> String {
     }
     if let Some(file) = &args.password_file {
         add("--password-file", &file.to_string_lossy());
+    }
+    if let Some(mode) = args.ssl_mode {
+        add("--ssl-mode", mode.as_str());
+    }
+    if let Some(file) = &args.ssl_ca {
+        add("--ssl-ca", &file.to_string_lossy());
     }
     if args.columns != ALL_COLUMNS {
         add("--columns", &args.columns);
@@ -160,6 +176,11 @@ fn password(args: &TailArgs) -> Result<Option<String>, CliError> {
             .map_err(|source| CliError::Io { context: format!("read {}", path.display()), source })
     };
     args.password_file.as_deref().map(read).transpose()
+}
+
+fn tls(args: &TailArgs) -> Result<Tls, CliError> {
+    Tls::new(args.ssl_mode, args.ssl_ca.clone(), None, None)
+        .map_err(|error| CliError::Argument(error.to_string()))
 }
 
 /// Writes changes to stdout.
@@ -245,6 +266,8 @@ mod tests {
             server: crate::config::DEFAULT_MYSQL_LISTEN.to_owned(),
             user: DEFAULT_USER.to_owned(),
             password_file: None,
+            ssl_mode: None,
+            ssl_ca: None,
             columns: "*".to_owned(),
             condition: condition.map(str::to_owned),
             from: from.to_owned(),

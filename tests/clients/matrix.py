@@ -93,7 +93,6 @@ LIMITS = {
         "user": NO_CHANGE_USER,
     },
     "mysql_async": {
-        "tls": "built here without TLS, which it offers as a feature",
         "cursor": NO_CURSOR,
         "cancel": NO_CANCEL,
     },

@@ -156,3 +156,41 @@ async fn a_configuration_file_is_used() {
     let error = second.expect_err("one connection is the most").to_string();
     assert!(error.contains("1040"), "{error}");
 }
+
+#[tokio::test]
+async fn tail_speaks_tls() {
+    let dir = tempfile::tempdir().expect("make a directory");
+    let config = dir.path().join("vstreamd.toml");
+    std::fs::write(&config, "[tls]\nrequired = true\n").expect("write the configuration");
+    let server = Vstreamd::start_with(dir.path(), &["--config", &argument(&config)]);
+    let own = argument(&dir.path().join("server-cert.pem"));
+    let port = server.address.port();
+    let tail = |host: &str, more: &[&str]| {
+        let address = format!("{host}:{port}");
+        let common = ["tail", "commerce.product", "--limit", "1", "--server", &address];
+        run(&[&common, more].concat())
+    };
+    let verified = ["--ssl-mode", "VERIFY_IDENTITY", "--ssl-ca", &own];
+    for (host, more) in [
+        ("127.0.0.1", &[][..]),
+        ("127.0.0.1", &["--ssl-mode", "required"]),
+        ("127.0.0.1", &verified),
+        ("localhost", &verified),
+        ("127.0.0.1", &["--ssl-ca", &own]),
+    ] {
+        let (status, stdout, stderr) = tail(host, more);
+        assert!(status.success() && stdout.contains("SKU-1001"), "{host} {more:?}: {stderr}");
+        assert_eq!(stderr.contains(" --ssl-ca "), more.contains(&"--ssl-ca"), "{stderr}");
+    }
+    for (more, expected) in [
+        (&["--ssl-mode", "DISABLED"][..], "3159"),
+        (&["--ssl-mode", "VERIFY_IDENTITY"], "certificate"),
+        (&["--ssl-mode", "VERIFY_CA"], "needs ssl-ca"),
+        (&["--ssl-mode", "on"], "write DISABLED"),
+        (&["--ssl-ca", "/no/such/file"], "read /no/such/file"),
+    ] {
+        let (status, _, stderr) = tail("127.0.0.1", more);
+        assert!(!status.success() && stderr.contains(expected), "{more:?}: {stderr}");
+    }
+    assert!(server.stop().success());
+}

@@ -125,17 +125,17 @@ async fn what_only_one_server_has() {
     assert_eq!(
         found,
         ["commerce.own\n  id Int { bytes: 4, unsigned: false } 63 null\n  j Json 63 null\n  \
-          hidden Int { bytes: 4, unsigned: false } 63 null\n  v Text { length_bytes: 4 } 63 null\n  \
+          hidden Int { bytes: 4, unsigned: false } 63 null\n  v Vector { dimensions: 3 } 63 null\n  \
           b VarChar { length: 9 } 303 null\n  key "]
     );
-    let own = "CREATE TABLE own (id uuid, j json, hidden int INVISIBLE, a inet6,
+    let own = "CREATE TABLE own (id uuid, j json, hidden int INVISIBLE, a inet6, i inet4,
         c varchar(9) COMPRESSED, u varchar(9) COLLATE uca1400_ai_ci) WITH SYSTEM VERSIONING";
     let found = described(mariadb(), "own", &["SET NAMES utf8mb4", own, "CREATE SEQUENCE s"]).await;
     assert_eq!(
         found,
-        ["commerce.own\n  id Text { length_bytes: 4 } 63 null\n  \
+        ["commerce.own\n  id Uuid 63 null\n  \
           j Text { length_bytes: 4 } 46 null\n  hidden Int { bytes: 4, unsigned: false } 63 null\n  \
-          a Text { length_bytes: 4 } 63 null\n  c VarChar { length: 9 } 45 null\n  \
+          a Inet6 63 null\n  i Inet4 63 null\n  c VarChar { length: 9 } 45 null\n  \
           u VarChar { length: 9 } 2304 null\n  key "]
     );
 }

@@ -12,8 +12,8 @@ use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, TlsError};
 
 use super::Flavour;
 use super::budget::{Budget, Permit};
-use super::tls;
-use super::url::{ServerUrl, TlsMode};
+use super::tls::{self, SecureError};
+use super::url::ServerUrl;
 use crate::source::{Cause, ConnectError, SourceError};
 
 /// One server: where it is, who logs in, and how many connections there may be.
@@ -99,7 +99,11 @@ impl Server {
     }
 
     async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
-        let mut conn = self.secured(self.options().await?).await?;
+        let options = self.options().await?;
+        let mut conn = tls::connect(options, &self.url.tls).await.map_err(|error| match error {
+            SecureError::Unread { path, source } => self.unread((path, source)),
+            SecureError::Refused(error) => self.error(error),
+        })?;
         let failed = |error| self.error(error);
         let identity = "SELECT VERSION(), CURRENT_USER()";
         let row: Option<(String, String)> = conn.query_first(identity).await.map_err(failed)?;
@@ -134,32 +138,6 @@ impl Server {
             .connect_attribute("program_name", "vstreamd"))
     }
 
-    /// Connects as the TLS mode asks. Two modes may need a second attempt: PREFERRED where the server
-    /// has no TLS, VERIFY_CA where its certificate names another host.
-    async fn secured(&self, options: OptsBuilder) -> Result<Conn, ConnectError> {
-        let mode = self.url.tls.mode;
-        let secured = tls::options(&self.url.tls).map_err(|unread| self.unread(unread))?;
-        let attempt = Conn::new(options.clone().ssl_opts(secured.clone())).await;
-        let error = match attempt {
-            Ok(conn) => return Ok(conn),
-            Err(error) => error,
-        };
-        let again = match mode {
-            TlsMode::Preferred if offers_no_tls(&error) => Some(None),
-            TlsMode::VerifyCa => tls::name_presented(&error)
-                .map(|name| secured.map(|tls| tls.with_danger_tls_hostname_override(Some(name)))),
-            TlsMode::Disabled
-            | TlsMode::Preferred
-            | TlsMode::Required
-            | TlsMode::VerifyIdentity => None,
-        };
-        match again {
-            Some(secured) => Conn::new(options.ssl_opts(secured)).await,
-            None => Err(error),
-        }
-        .map_err(|error| self.error(error))
-    }
-
     fn unread(&self, (path, error): (PathBuf, io::Error)) -> ConnectError {
         ConnectError::File { address: self.address(), path, source: Arc::new(error) }
     }
@@ -167,7 +145,7 @@ impl Server {
     /// Tells apart what may go wrong on the way to a session.
     fn error(&self, error: Error) -> ConnectError {
         let address = self.address();
-        if offers_no_tls(&error) {
+        if tls::offers_none(&error) {
             return ConnectError::NoTls { address, mode: self.url.tls.mode.as_str() };
         }
         if tls::is_unverified(&error) {
@@ -213,10 +191,6 @@ pub fn cause(error: Error) -> Cause {
         Error::Server(inner) => Arc::new(inner),
         other => Arc::new(other),
     }
-}
-
-fn offers_no_tls(error: &Error) -> bool {
-    matches!(error, Error::Driver(DriverError::NoClientSslFlagFromServer))
 }
 
 /// Sets what would otherwise change the meaning or the text of what is read.

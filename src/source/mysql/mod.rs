@@ -19,6 +19,7 @@ use mysql_async::prelude::Queryable;
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
 pub use preflight::refused_log;
+pub use tls::{SecureError, connect as connect_secured};
 pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 
 use self::shared_answer::SharedAnswer;

@@ -196,9 +196,20 @@ fn column_type(
         "json" => ColumnType::Json,
         "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
         | "multipolygon" | "geomcollection" | "geometrycollection" => ColumnType::Geometry,
+        "vector" => ColumnType::Vector { dimensions: parenthesized(declared).unwrap_or(0) },
+        "uuid" => ColumnType::Uuid,
+        "inet4" => ColumnType::Inet4,
+        "inet6" => ColumnType::Inet6,
         // Anything newer is bytes as far as we are concerned.
         _ => ColumnType::Text { length_bytes: 4 },
     }
+}
+
+/// The number in `vector(3)`.
+fn parenthesized(declared: &str) -> Option<u32> {
+    let (_, rest) = declared.split_once('(')?;
+    let (number, _) = rest.split_once(')')?;
+    number.parse().ok()
 }
 
 /// The members in `enum('a','it''s')`; a server writes some characters with a backslash.

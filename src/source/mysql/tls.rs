@@ -3,13 +3,52 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mysql_async::{ClientIdentity, SslOpts};
+use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
 
 use super::url::{Tls, TlsIdentity, TlsMode};
 
-/// How a connection attempt is secured; `None` is in the clear. The error says which file cannot be
-/// read.
-pub fn options(tls: &Tls) -> Result<Option<SslOpts>, (PathBuf, io::Error)> {
+/// Why a connection that was to be secured did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum SecureError {
+    /// A file of certificates or a key.
+    #[error("read {}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What the library or the server said.
+    #[error(transparent)]
+    Refused(#[from] mysql_async::Error),
+}
+
+/// Connects as the mode says. Two modes may need a second attempt: PREFERRED where the server has no
+/// TLS, VERIFY_CA where its certificate names another host.
+pub async fn connect(options: OptsBuilder, tls: &Tls) -> Result<Conn, SecureError> {
+    let secured = secured(tls)?;
+    let attempt = Conn::new(options.clone().ssl_opts(secured.clone())).await;
+    let error = match attempt {
+        Ok(conn) => return Ok(conn),
+        Err(error) => error,
+    };
+    let again = match tls.mode {
+        TlsMode::Preferred if offers_none(&error) => Some(None),
+        TlsMode::VerifyCa => name_presented(&error)
+            .map(|name| secured.map(|tls| tls.with_danger_tls_hostname_override(Some(name)))),
+        TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required | TlsMode::VerifyIdentity => {
+            None
+        }
+    };
+    match again {
+        Some(secured) => Ok(Conn::new(options.ssl_opts(secured)).await?),
+        None => Err(error.into()),
+    }
+}
+
+/// How an attempt is secured; `None` is in the clear.
+fn secured(tls: &Tls) -> Result<Option<SslOpts>, SecureError> {
     let verified = match tls.mode {
         TlsMode::Disabled => return Ok(None),
         TlsMode::Preferred | TlsMode::Required => false,
@@ -26,8 +65,13 @@ pub fn options(tls: &Tls) -> Result<Option<SslOpts>, (PathBuf, io::Error)> {
     Ok(Some(options))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, (PathBuf, io::Error)> {
-    std::fs::read(path).map_err(|error| (path.to_owned(), error))
+fn read(path: &Path) -> Result<Vec<u8>, SecureError> {
+    std::fs::read(path).map_err(|source| SecureError::Unread { path: path.to_owned(), source })
+}
+
+/// Whether the server has no TLS at all.
+pub fn offers_none(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer))
 }
 
 /// A name that the server's certificate does carry, where the only fault of the certificate is that
@@ -37,7 +81,7 @@ fn read(path: &Path) -> Result<Vec<u8>, (PathBuf, io::Error)> {
 /// for a wording that rustls no longer has). So under VERIFY_CA the first attempt tells which names
 /// there are, and a second one asks for one of them. A certificate without any name cannot be
 /// verified.
-pub fn name_presented(error: &mysql_async::Error) -> Option<String> {
+fn name_presented(error: &mysql_async::Error) -> Option<String> {
     let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext {
         presented,
         ..
@@ -59,7 +103,7 @@ pub fn is_unverified(error: &mysql_async::Error) -> bool {
 
 /// Whether TLS is what failed.
 pub fn is_tls(error: &mysql_async::Error) -> bool {
-    use mysql_async::{DriverError, Error, IoError};
+    use mysql_async::{Error, IoError};
     tls_error(error).is_some()
         || matches!(error, Error::Io(IoError::Tls(_)) | Error::Driver(DriverError::NoKeyFound))
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mysql_async::prelude::{Protocol, Queryable};
-use mysql_async::{ChangeUserOpts, Conn, OptsBuilder, QueryResult, Row, Value};
+use mysql_async::{ChangeUserOpts, Conn, OptsBuilder, QueryResult, Row, SslOpts, Value};
 use tokio::runtime::Builder;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -17,6 +17,7 @@ struct Place {
     host: String,
     port: u16,
     users_port: u16,
+    tls_port: u16,
     name: String,
     password: String,
 }
@@ -71,12 +72,15 @@ impl Place {
         let host = arguments.next()?;
         let port = arguments.next()?.parse().ok()?;
         let users_port = arguments.next()?.parse().ok()?;
-        let name = arguments.nth(1)?;
+        let tls_port = arguments.next()?.parse().ok()?;
+        let name = arguments.next()?;
         let password = std::env::var("VSTREAMD_CLIENTS_PASSWORD").ok()?;
-        Some((Self { host, port, users_port, name, password }, arguments.collect()))
+        Some((Self { host, port, users_port, tls_port, name, password }, arguments.collect()))
     }
 
     async fn connect(&self, port: u16, user: &str, password: &str) -> Outcome<Conn> {
+        // The certificate is one that the server made for itself a moment ago.
+        let tls = SslOpts::default().with_danger_accept_invalid_certs(true);
         let options = OptsBuilder::default()
             .ip_or_hostname(&*self.host)
             .tcp_port(port)
@@ -84,6 +88,7 @@ impl Place {
             .user(Some(user))
             .pass(Some(password))
             .max_allowed_packet(Some(1 << 25))
+            .ssl_opts((port == self.tls_port).then_some(tls))
             .db_name(Some("commerce"));
         Ok(Conn::new(options).await?)
     }
@@ -92,9 +97,9 @@ impl Place {
         self.connect(self.port, "ann", "").await
     }
 
-    async fn login(&self, cell: &str) -> Outcome {
+    async fn login(&self, port: u16, cell: &str) -> Outcome {
         let user = format!("{}_{cell}", self.name);
-        let mut connection = self.connect(self.users_port, &user, &self.password).await?;
+        let mut connection = self.connect(port, &user, &self.password).await?;
         let found: Option<String> = connection.query_first("SELECT USER()").await?;
         same(&found, &Some(format!("{user}@{}", self.host)))?;
         Ok(connection.disconnect().await?)
@@ -257,10 +262,11 @@ impl Place {
     async fn cell(&self, cell: &str) -> Outcome {
         let table = format!("{cell}_{}", self.name);
         match cell {
-            "rsa" | "native" => self.login(cell).await,
+            "tls" => self.login(self.tls_port, cell).await,
+            "rsa" | "native" => self.login(self.users_port, cell).await,
             "cached" => {
-                self.login(cell).await?;
-                self.login(cell).await
+                self.login(self.users_port, cell).await?;
+                self.login(self.users_port, cell).await
             }
             "plain" => self.plain().await,
             "text" => self.endless(table, false).await,
