@@ -105,12 +105,58 @@ pub(super) fn first_words(text: &str) -> (String, String) {
 
 /// The words and signs of a text, in upper case; quoted texts as they are.
 pub(super) fn words(text: &str) -> impl Iterator<Item = String> {
-    Lexer::new(text)
-        .filter(|piece| matches!(piece.kind, Kind::Word | Kind::Other | Kind::Semicolon))
-        .map(|piece| match piece.kind {
-            Kind::Word => piece.text.to_ascii_uppercase(),
-            _ => piece.text.to_owned(),
-        })
+    Words::new(text).map(|word| match word {
+        Word::Bare(word) => word.to_ascii_uppercase(),
+        Word::Quoted(text) | Word::Sign(text) => text.to_owned(),
+    })
+}
+
+/// A word, a quoted text or a sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word<'a> {
+    Bare(&'a str),
+    /// With its quotes.
+    Quoted(&'a str),
+    Sign(&'a str),
+}
+
+impl<'a> Word<'a> {
+    /// Whether it is this keyword, which is in upper case.
+    pub fn is(&self, keyword: &str) -> bool {
+        matches!(self, Self::Bare(text) if text.eq_ignore_ascii_case(keyword))
+    }
+
+    pub fn text(self) -> &'a str {
+        let (Self::Bare(text) | Self::Quoted(text) | Self::Sign(text)) = self;
+        text
+    }
+}
+
+/// The words, quoted texts and signs of a text, borrowed.
+pub(super) struct Words<'a>(Lexer<'a>);
+
+impl<'a> Words<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self(Lexer::new(text))
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = Word<'a>;
+
+    fn next(&mut self) -> Option<Word<'a>> {
+        loop {
+            let piece = self.0.next()?;
+            match piece.kind {
+                Kind::Word => return Some(Word::Bare(piece.text)),
+                Kind::Other if piece.text.starts_with(['\'', '"', '`']) => {
+                    return Some(Word::Quoted(piece.text));
+                }
+                Kind::Other | Kind::Semicolon => return Some(Word::Sign(piece.text)),
+                Kind::Blank | Kind::Comment | Kind::VersionOpen | Kind::VersionClose => {}
+            }
+        }
+    }
 }
 
 /// A `?` in place of a value.

@@ -1,0 +1,350 @@
+//! A statement as a server's own log holds it: what it did, and to which tables.
+//!
+//! Nothing more is understood than that, so that no dialect is too new: a statement about tables
+//! whose names cannot be read is told as such, and counts for every table.
+
+use super::lexer::{self, Word};
+
+/// What a logged statement did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Logged {
+    /// `BEGIN`
+    Begin,
+    /// `COMMIT`
+    Commit,
+    /// `ROLLBACK` of the whole transaction.
+    Rollback,
+    /// `SAVEPOINT`, `ROLLBACK TO`, `RELEASE SAVEPOINT`: rows that were rolled back are not in a log.
+    Savepoint,
+    /// `XA START`: rows of a transaction that becomes real at its `XA COMMIT`.
+    XaStart,
+    /// `XA END`
+    XaEnd,
+    /// `XA PREPARE`
+    XaPrepare,
+    /// `XA COMMIT` with the transaction's identity as written.
+    XaCommit(String),
+    /// `XA ROLLBACK` with the transaction's identity as written.
+    XaRollback(String),
+    /// Tables were created, changed, renamed, emptied or dropped.
+    Tables(Vec<LoggedTable>),
+    /// `CREATE TABLE ... START TRANSACTION`: its rows and its commit follow.
+    TableWithRows(LoggedTable),
+    /// Tables may have changed, and which ones cannot be read.
+    Unreadable,
+    /// A whole database was created, changed or dropped.
+    Database,
+    /// Rows were changed by a statement that the log holds in place of them.
+    Change,
+    /// Anything else: users, grants, views, routines, maintenance.
+    Other,
+}
+
+/// A table that a logged statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedTable {
+    /// The database it names; `None` for the statement's own.
+    pub database: Option<String>,
+    /// The table.
+    pub table: String,
+}
+
+impl Logged {
+    /// Reads a statement's text; every text is something.
+    pub fn read(text: &str) -> Self {
+        let mut words = Words(lexer::Words::new(text).peekable());
+        let logged = words.statement();
+        match logged {
+            Self::Tables(mut tables) if tables.len() == 1 && is_with_rows(text) => {
+                tables.pop().map_or(Self::Unreadable, Self::TableWithRows)
+            }
+            logged => logged,
+        }
+    }
+}
+
+/// Whether MySQL wrote the statement for `CREATE TABLE ... SELECT`.
+fn is_with_rows(text: &str) -> bool {
+    let (mut before, mut last) = (Word::Sign(""), Word::Sign(""));
+    let mut first = None;
+    for word in lexer::Words::new(text) {
+        first.get_or_insert(word);
+        (before, last) = (last, word);
+    }
+    first.is_some_and(|word| word.is("CREATE")) && before.is("START") && last.is("TRANSACTION")
+}
+
+/// Reads a statement word by word.
+struct Words<'a>(std::iter::Peekable<lexer::Words<'a>>);
+
+impl Words<'_> {
+    /// Steps over the bare word, if it comes next.
+    fn accept(&mut self, word: &str) -> bool {
+        self.0.next_if(|next| next.is(word)).is_some()
+    }
+
+    fn accept_any(&mut self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.accept(word))
+    }
+
+    fn accept_sign(&mut self, sign: &str) -> bool {
+        self.0.next_if(|next| matches!(next, Word::Sign(text) if *text == sign)).is_some()
+    }
+
+    fn statement(&mut self) -> Logged {
+        let Some(Word::Bare(first)) = self.0.next() else { return Logged::Other };
+        match first.to_ascii_uppercase().as_str() {
+            "BEGIN" => Logged::Begin,
+            "COMMIT" => Logged::Commit,
+            "ROLLBACK" if self.accept("WORK") && !self.accept("TO") => Logged::Rollback,
+            "ROLLBACK" if self.0.peek().is_none() => Logged::Rollback,
+            "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Logged::Savepoint,
+            "XA" => self.xa(),
+            "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" => Logged::Change,
+            "CREATE" => self.create(),
+            "ALTER" => self.alter(),
+            "DROP" => self.drop(),
+            "RENAME" if self.accept_any(&["TABLE", "TABLES"]) => tables(self.renamed()),
+            "TRUNCATE" => {
+                self.accept("TABLE");
+                tables(self.name().map(|name| vec![name]))
+            }
+            "SET" if self.accept("STATEMENT") => {
+                while self.0.next_if(|word| !word.is("FOR")).is_some() {}
+                self.accept("FOR");
+                self.statement()
+            }
+            _ => Logged::Other,
+        }
+    }
+
+    fn xa(&mut self) -> Logged {
+        let Some(Word::Bare(verb)) = self.0.next() else { return Logged::Other };
+        let rest = |words: &mut Self| words.0.by_ref().map(Word::text).collect::<String>();
+        match verb.to_ascii_uppercase().as_str() {
+            "START" | "BEGIN" => Logged::XaStart,
+            "END" => Logged::XaEnd,
+            "PREPARE" => Logged::XaPrepare,
+            "COMMIT" => Logged::XaCommit(rest(self)),
+            "ROLLBACK" => Logged::XaRollback(rest(self)),
+            _ => Logged::Other,
+        }
+    }
+
+    fn create(&mut self) -> Logged {
+        if self.accept("OR") {
+            self.accept("REPLACE");
+        }
+        if self.accept_any(&["DATABASE", "SCHEMA"]) {
+            return Logged::Database;
+        }
+        if self.accept("TABLE") {
+            if self.accept("IF") {
+                let _ = self.accept("NOT") && self.accept("EXISTS");
+            }
+            return tables(self.name().map(|name| vec![name]));
+        }
+        self.accept_any(&["ONLINE", "OFFLINE"]);
+        self.accept_any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
+        if self.accept("INDEX") { tables(self.indexed()) } else { Logged::Other }
+    }
+
+    fn alter(&mut self) -> Logged {
+        while self.accept_any(&["ONLINE", "OFFLINE", "IGNORE"]) {}
+        if self.accept_any(&["DATABASE", "SCHEMA"]) {
+            return Logged::Database;
+        }
+        if self.accept("TABLE") { tables(self.altered()) } else { Logged::Other }
+    }
+
+    fn drop(&mut self) -> Logged {
+        if self.accept_any(&["DATABASE", "SCHEMA"]) {
+            return Logged::Database;
+        }
+        if self.accept_any(&["TABLE", "TABLES"]) {
+            self.if_exists();
+            return tables(self.names());
+        }
+        self.accept_any(&["ONLINE", "OFFLINE"]);
+        if self.accept("INDEX") { tables(self.indexed()) } else { Logged::Other }
+    }
+
+    fn if_exists(&mut self) {
+        let _ = self.accept("IF") && self.accept("EXISTS");
+    }
+
+    /// The table behind `INDEX ... ON`.
+    fn indexed(&mut self) -> Option<Vec<LoggedTable>> {
+        while self.0.next_if(|word| !word.is("ON")).is_some() {}
+        self.accept("ON");
+        Some(vec![self.name()?])
+    }
+
+    /// The table of an ALTER, and those that it becomes or changes places with.
+    fn altered(&mut self) -> Option<Vec<LoggedTable>> {
+        self.if_exists();
+        let mut names = vec![self.name()?];
+        let mut depth = 0_usize;
+        // A column, a key or a value may be called like a keyword; RENAME begins a clause.
+        let mut begins = true;
+        while let Some(word) = self.0.next() {
+            match word {
+                Word::Sign("(") => depth += 1,
+                Word::Sign(")") => depth = depth.saturating_sub(1),
+                _ if depth > 0 => {}
+                word if begins && word.is("RENAME") => {
+                    let part = ["COLUMN", "INDEX", "KEY"];
+                    if !part.iter().any(|part| self.0.peek().is_some_and(|next| next.is(part))) {
+                        let _ = self.accept_any(&["TO", "AS"]) || self.accept_sign("=");
+                        names.push(self.name()?);
+                    }
+                }
+                word if begins && word.is("EXCHANGE") => {
+                    while self.0.next_if(|word| !word.is("WITH")).is_some() {}
+                    self.accept("WITH");
+                    self.accept("TABLE");
+                    names.push(self.name()?);
+                }
+                _ => {}
+            }
+            begins = depth == 0 && (word == Word::Sign(",") || begins && is_option(word));
+        }
+        Some(names)
+    }
+
+    /// `a TO b, c TO d`
+    fn renamed(&mut self) -> Option<Vec<LoggedTable>> {
+        self.if_exists();
+        let mut names = Vec::new();
+        loop {
+            names.push(self.name()?);
+            while self.0.next_if(|word| !word.is("TO")).is_some() {}
+            if !self.accept("TO") {
+                return None;
+            }
+            names.push(self.name()?);
+            if !self.accept_sign(",") {
+                return Some(names);
+            }
+        }
+    }
+
+    fn names(&mut self) -> Option<Vec<LoggedTable>> {
+        let mut names = vec![self.name()?];
+        while self.accept_sign(",") {
+            names.push(self.name()?);
+        }
+        Some(names)
+    }
+
+    fn name(&mut self) -> Option<LoggedTable> {
+        let first = self.identifier()?;
+        if !self.accept_sign(".") {
+            return Some(LoggedTable { database: None, table: first });
+        }
+        Some(LoggedTable { database: Some(first), table: self.identifier()? })
+    }
+
+    fn identifier(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Word::Bare(name) => Some(name.to_owned()),
+            // In a log, what stands in double quotes in place of a name is one: under ANSI_QUOTES.
+            Word::Quoted(text) if !text.starts_with('\'') => {
+                let mut inside = text.chars();
+                let quote = inside.next()?;
+                let inside = inside.as_str().strip_suffix(quote)?;
+                let doubled: String = [quote, quote].iter().collect();
+                Some(inside.replace(&doubled, quote.encode_utf8(&mut [0; 4])))
+            }
+            Word::Quoted(_) | Word::Sign(_) => None,
+        }
+    }
+}
+
+/// What may stand between the table of an ALTER and its first clause.
+fn is_option(word: Word<'_>) -> bool {
+    matches!(word, Word::Bare(text) if text.bytes().all(|byte| byte.is_ascii_digit()))
+        || ["WAIT", "NOWAIT"].iter().any(|option| word.is(option))
+}
+
+fn tables(names: Option<Vec<LoggedTable>>) -> Logged {
+    names.map_or(Logged::Unreadable, Logged::Tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Logged, LoggedTable};
+
+    /// What the text is, tables as `name` or `database.name`.
+    fn check(text: &str, expected: &str) {
+        let name = |table: &LoggedTable| match &table.database {
+            Some(database) => format!("{database}.{}", table.table),
+            None => table.table.clone(),
+        };
+        let read = match Logged::read(text) {
+            Logged::Tables(tables) => tables.iter().map(name).collect::<Vec<_>>().join(" "),
+            Logged::TableWithRows(table) => format!("{} with rows", name(&table)),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(read, expected, "{text}");
+    }
+
+    #[test]
+    fn tables_are_found_by_every_way_to_change_them() {
+        check("CREATE TABLE `t` (id int)", "t");
+        check("create table if not exists a.`b``c` like d", "a.b`c");
+        check("CREATE OR REPLACE TABLE t (a int) SELECT 1", "t");
+        check("CREATE TABLE `t` (\n  `a` int\n) START TRANSACTION", "t with rows");
+        check("CREATE TABLE start (transaction int)", "start");
+        check("CREATE TABLE \"t\" (a int)", "t");
+        check("/* lead */ CREATE /*!50100 TABLE */ t (a int) /* xid=7 */", "t");
+        check("CREATE UNIQUE INDEX i USING BTREE ON ks.t (a)", "ks.t");
+        check("DROP INDEX `ON` ON t", "t");
+        check("ALTER TABLE t ADD COLUMN rename int", "t");
+        check("ALTER TABLE t RENAME COLUMN a TO b", "t");
+        check("ALTER ONLINE IGNORE TABLE t RENAME INDEX a TO b, RENAME TO u", "t u");
+        check("ALTER TABLE t WAIT 5 RENAME AS x.u", "t x.u");
+        check("ALTER TABLE t RENAME u", "t u");
+        check("ALTER TABLE t ADD (a int, rename int), ENGINE=InnoDB", "t");
+        check("ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u WITHOUT VALIDATION", "t u");
+        check("DROP TABLE IF EXISTS `a`,b.c /* generated by server */", "a b.c");
+        check("RENAME TABLE a TO b, c.d TO e", "a b c.d e");
+        check("RENAME TABLE IF EXISTS a NOWAIT TO b", "a b");
+        check("TRUNCATE t", "t");
+        check("TRUNCATE TABLE a.t", "a.t");
+        check("SET STATEMENT max_statement_time=1 FOR ALTER TABLE t ADD a int", "t");
+    }
+
+    #[test]
+    fn what_cannot_be_read_counts_for_every_table() {
+        check("ALTER TABLE", "Unreadable");
+        check("CREATE TABLE 't' (a int)", "Unreadable");
+        check("RENAME TABLE a", "Unreadable");
+        check("DROP TABLE a,", "Unreadable");
+    }
+
+    #[test]
+    fn other_statements_are_told_apart() {
+        check("BEGIN", "Begin");
+        check("COMMIT", "Commit");
+        check("ROLLBACK", "Rollback");
+        check("ROLLBACK /* x */", "Rollback");
+        check("ROLLBACK TO `s`", "Savepoint");
+        check("SAVEPOINT `s`", "Savepoint");
+        check("XA START X'61',X'',1", "XaStart");
+        check("XA END X'61',X'',1", "XaEnd");
+        check("XA COMMIT X'61',X'',1", "XaCommit(\"X'61',X'',1\")");
+        check("XA ROLLBACK X'61', X'', 1", "XaRollback(\"X'61',X'',1\")");
+        check("insert into t values (1)", "Change");
+        check("DROP DATABASE x", "Database");
+        check("CREATE USER u IDENTIFIED BY 'secret'", "Other");
+        check("CREATE TEMPORARY TABLE t (a int)", "Other");
+        check("DROP TEMPORARY TABLE t", "Other");
+        check("CREATE VIEW v AS SELECT 1", "Other");
+        check("CREATE DEFINER=`a`@`b` TRIGGER t BEFORE INSERT ON u FOR EACH ROW SET @a = 1", "Other");
+        check("ALTER USER u IDENTIFIED BY 'secret'", "Other");
+        check("GRANT ALL ON *.* TO u", "Other");
+        check("# Dummy event replacing event type 160", "Other");
+        check("", "Other");
+    }
+}
