@@ -23,6 +23,7 @@ pub(super) struct Intake {
     order: SourceOrder,
     part_bytes: usize,
     gtid: Option<Gtid>,
+    prepared: Option<Gtid>,
     open: Option<Open>,
     /// A transaction that broke off and has parts in the log.
     broken: Option<Gtid>,
@@ -32,6 +33,7 @@ pub(super) struct Intake {
 #[derive(Debug)]
 struct Open {
     gtid: Gtid,
+    prepared: Option<Gtid>,
     /// None of it is in the log yet.
     first: bool,
     events: Vec<Event>,
@@ -48,14 +50,21 @@ pub(super) struct Taken {
 
 impl Intake {
     pub fn new(part_bytes: usize) -> Self {
-        Self { order: SourceOrder::new(), part_bytes, gtid: None, open: None, broken: None }
+        Self {
+            order: SourceOrder::new(),
+            part_bytes,
+            gtid: None,
+            prepared: None,
+            open: None,
+            broken: None,
+        }
     }
 
     /// The source will be read again after the last complete transaction. One that broke off comes
     /// again from its first part: who has seen some of it skips that by count.
     pub fn reconnect(&mut self) {
         self.order = SourceOrder::new();
-        self.gtid = None;
+        (self.gtid, self.prepared) = (None, None);
         if let Some(open) = self.open.take().filter(|open| !open.first) {
             self.broken = Some(open.gtid);
         }
@@ -71,7 +80,7 @@ impl Intake {
         for event in events {
             self.order.push(&event).map_err(|error| Box::new(IntakeError::Order(error)))?;
             match event {
-                Event::Gtid(gtid) => self.gtid = Some(gtid),
+                Event::Gtid(gtid) => self.prepared = self.gtid.replace(gtid),
                 Event::Heartbeat(time) => taken.heartbeat = Some(time),
                 Event::Begin(_) => self.begin(event)?,
                 Event::Ddl(_) | Event::Other(_) => self.begin(event)?,
@@ -93,7 +102,8 @@ impl Intake {
             return Err(Box::new(IntakeError::Replaced { gtid: broken, by: gtid }));
         }
         let bytes = event_bytes(&event);
-        self.open = Some(Open { gtid, first: true, events: vec![event], bytes });
+        let prepared = self.prepared.take();
+        self.open = Some(Open { gtid, prepared, first: true, events: vec![event], bytes });
         Ok(())
     }
 
@@ -114,7 +124,14 @@ impl Intake {
         }
         let bytes = open.bytes + PART_BYTES;
         let events = std::mem::take(&mut open.events);
-        parts.push(Part { gtid: open.gtid, first: open.first, last, events, bytes });
+        parts.push(Part {
+            gtid: open.gtid,
+            prepared: open.prepared,
+            first: open.first,
+            last,
+            events,
+            bytes,
+        });
         open.first = false;
         open.bytes = 0;
         if last {

@@ -20,6 +20,8 @@ use super::intake::IntakeError;
 #[derive(Debug)]
 pub(super) struct Part {
     pub gtid: Gtid,
+    /// Under which name the transaction was prepared: it is in no position before `gtid` is.
+    pub prepared: Option<Gtid>,
     /// The transaction begins here.
     pub first: bool,
     /// The transaction ends here.
@@ -267,10 +269,20 @@ impl Log {
     }
 }
 
+impl Part {
+    /// Notes the transaction as one that was executed.
+    pub fn add_to(&self, set: &mut GtidSet) {
+        if let Some(prepared) = self.prepared {
+            set.add(prepared);
+        }
+        set.add(self.gtid);
+    }
+}
+
 impl Ring {
     fn push(&mut self, part: Part) {
         if part.last {
-            self.last.add(part.gtid);
+            part.add_to(&mut self.last);
         }
         for event in &part.events {
             if let Event::Commit(time) | Event::Other(time) = event {
@@ -292,7 +304,7 @@ impl Ring {
         }
         // Without its first part a transaction is of use only to who is in the middle of it.
         if part.first {
-            self.first.add(part.gtid);
+            part.add_to(&mut self.first);
         }
         while self.segments.get(1).is_some_and(|next| next.index <= self.front) {
             self.segments.pop_front();

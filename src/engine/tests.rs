@@ -13,7 +13,7 @@ use crate::source::memory::{Faults, MemoryChange, MemorySource, MemoryWork};
 
 use super::copy::CopyProgress;
 use super::intake::{Intake, IntakeError};
-use super::log::Part;
+use super::log::{Log, Part};
 use super::rules::Rules;
 use super::shard::{ShardRequest, ShardStream};
 use super::tail::Tail;
@@ -501,7 +501,7 @@ fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
     let mut stream = ShardStream::new(request, &config);
     let mut hand_out = |last, mut events: Vec<Event>| {
         events.insert(0, Event::Begin(1));
-        let part = Part { gtid: gtid(1), first: true, last, events, bytes: 0 };
+        let part = Part { gtid: gtid(1), prepared: None, first: true, last, events, bytes: 0 };
         match stream.hand_out(&part) {
             Ok(batch) => batch
                 .map(|batch| batch.events.iter().map(print).collect::<Vec<_>>().join(" "))
@@ -518,4 +518,21 @@ fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
     let fewer = vec![query("q"), inserts(&a, 0..3), Event::Commit(1)];
     let error = hand_out(true, fewer);
     assert!(error.contains("row changes"), "{error}");
+}
+
+/// A transaction that was prepared is in a position once it has ended, under both of its names.
+#[test]
+fn a_prepared_transaction_is_executed_once_it_has_ended() {
+    let (a, log) = (schema("a"), Log::of_tail(1 << 20));
+    let mut intake = Intake::new(1 << 20);
+    let transaction = |names: &[u64]| {
+        let field = Event::Field(Arc::clone(&a));
+        let mut events: Vec<_> = names.iter().map(|&name| Event::Gtid(gtid(name))).collect();
+        events.extend([Event::Begin(1), field, inserts(&a, 0..1), Event::Commit(1)]);
+        events
+    };
+    for (names, executed) in [(&[2][..], "2"), (&[1, 3], "1-3"), (&[4], "1-4")] {
+        log.append(intake.take(transaction(names)).unwrap().parts);
+        assert!(log.last().to_string().ends_with(&format!(":{executed}")), "{}", log.last());
+    }
 }

@@ -246,7 +246,7 @@ impl ShardStream {
     }
 
     fn complete(&mut self, part: &Part) {
-        self.seen.add(part.gtid);
+        part.add_to(&mut self.seen);
         self.partial = None;
         self.transaction.open = false;
         self.copy.commit();

@@ -57,7 +57,8 @@ fn misplaced(event: &Event, place: &'static str) -> Result<(), OrderError> {
 }
 
 /// What a source may emit: `Gtid Begin [Field | Row | RowsQuery | Journal]* Commit`, `Gtid Ddl`,
-/// `Gtid Other`, heartbeats between those, and every transaction once.
+/// `Gtid Other`, heartbeats between those, and every transaction once. A transaction that was
+/// prepared under a GTID of its own is named by that one and then by that of its end.
 #[derive(Debug, Clone, Default)]
 pub struct SourceOrder {
     open: SourceOpen,
@@ -70,6 +71,7 @@ enum SourceOpen {
     #[default]
     Nothing,
     Named,
+    NamedTwice,
     Transaction,
 }
 
@@ -91,11 +93,18 @@ impl SourceOrder {
                 misplaced(event, "is not a source's to emit")
             }
             (SourceOpen::Nothing, Event::Heartbeat(_)) => Ok(()),
-            (SourceOpen::Nothing, Event::Gtid(gtid)) => self.name(gtid),
+            (SourceOpen::Nothing, Event::Gtid(gtid)) => self.name(gtid, SourceOpen::Named),
+            (SourceOpen::Named, Event::Gtid(gtid)) => self.name(gtid, SourceOpen::NamedTwice),
             (SourceOpen::Nothing, _) => misplaced(event, "without a GTID before it"),
-            (SourceOpen::Named, Event::Begin(_)) => self.go(SourceOpen::Transaction),
-            (SourceOpen::Named, Event::Ddl(_) | Event::Other(_)) => self.go(SourceOpen::Nothing),
-            (SourceOpen::Named, _) => misplaced(event, "right behind a GTID"),
+            (SourceOpen::Named | SourceOpen::NamedTwice, Event::Begin(_)) => {
+                self.go(SourceOpen::Transaction)
+            }
+            (SourceOpen::Named | SourceOpen::NamedTwice, Event::Ddl(_) | Event::Other(_)) => {
+                self.go(SourceOpen::Nothing)
+            }
+            (SourceOpen::Named | SourceOpen::NamedTwice, _) => {
+                misplaced(event, "right behind a GTID")
+            }
             (SourceOpen::Transaction, Event::Commit(_)) => self.go(SourceOpen::Nothing),
             (SourceOpen::Transaction, Event::RowsQuery(_) | Event::Journal(_)) => Ok(()),
             (SourceOpen::Transaction, Event::Field(schema)) => {
@@ -112,12 +121,12 @@ impl SourceOrder {
         Ok(())
     }
 
-    fn name(&mut self, gtid: &Gtid) -> Result<(), OrderError> {
+    fn name(&mut self, gtid: &Gtid, open: SourceOpen) -> Result<(), OrderError> {
         if self.seen.contains(gtid) {
             return Err(OrderError::Twice(*gtid));
         }
         self.seen.add(*gtid);
-        self.go(SourceOpen::Named)
+        self.go(open)
     }
 
     fn row(&self, rows: &Rows) -> Result<(), OrderError> {
@@ -442,6 +451,7 @@ mod tests {
             "G1 B Ft Fu Rt Ru Q Rt C G2 B Rt Ru C",
             "G1 B Ft Rt C G2 Dt G3 B Ft2 Rt2 C",
             "G1 B Ft Rt",
+            "G1 G2 B Ft Rt C G3 G4 O",
         ] {
             assert_eq!(source(words), Ok(()), "{words}");
         }
@@ -455,7 +465,8 @@ mod tests {
             "D",
             "Rt",
             "Ft",
-            "G1 G2",
+            "G1 G2 G3",
+            "G1 G2 H",
             "G1 H",
             "G1 C",
             "G1 Ft",

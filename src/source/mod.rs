@@ -3,7 +3,7 @@
 //! # Contract
 //! Events leave a source in the order that [`crate::event::order::SourceOrder`] accepts:
 //! `Gtid Begin [Field? Row]* Commit`, `Gtid Ddl`, `Gtid Other`; heartbeats only between
-//! transactions. A batch may end anywhere; a large transaction spans many. `Field` precedes the
+//! transactions. A transaction that was prepared comes when it is committed, named by both GTIDs. A batch may end anywhere; a large transaction spans many. `Field` precedes the
 //! first `Row` of a table in each run of [`Source::changes`] and whenever the shape changes.
 //! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
 

@@ -341,7 +341,10 @@ mod tests {
         check("CREATE TEMPORARY TABLE t (a int)", "Other");
         check("DROP TEMPORARY TABLE t", "Other");
         check("CREATE VIEW v AS SELECT 1", "Other");
-        check("CREATE DEFINER=`a`@`b` TRIGGER t BEFORE INSERT ON u FOR EACH ROW SET @a = 1", "Other");
+        check(
+            "CREATE DEFINER=`a`@`b` TRIGGER t BEFORE INSERT ON u FOR EACH ROW SET @a = 1",
+            "Other",
+        );
         check("ALTER USER u IDENTIFIED BY 'secret'", "Other");
         check("GRANT ALL ON *.* TO u", "Other");
         check("# Dummy event replacing event type 160", "Other");
