@@ -157,6 +157,11 @@ impl GtidSet {
         Bare(self)
     }
 
+    /// The set in pieces of one server and tag, or of one domain, each printed alone.
+    pub fn entries(&self) -> impl Iterator<Item = String> + '_ {
+        self.parts().iter().map(|part| Self::from_parts(vec![part.clone()]).bare().to_string())
+    }
+
     /// How many intervals describe the set, for bounds.
     pub fn intervals(&self) -> usize {
         self.parts().iter().map(|part| part.intervals.len()).sum()

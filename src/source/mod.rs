@@ -23,7 +23,7 @@ pub use self::backend::{
     KillHandle, ResultColumn, RowBlock, Variables, Warning,
 };
 pub use self::connect_error::{Cause, ConnectError};
-use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema};
+use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, Timestamp};
 
 /// A server whose committed changes can be read in order. The contract is the module's.
 #[async_trait]
@@ -185,6 +185,16 @@ pub enum SourceError {
         /// The statement that mends it.
         mend: String,
     },
+    /// The server does not send its log from this position, for a reason of its own.
+    #[error("{server} cannot send its log after {position}: {message}")]
+    LogRefused {
+        /// Who.
+        server: String,
+        /// What was asked for.
+        position: GtidSet,
+        /// What the server said.
+        message: String,
+    },
     /// Nothing that this source can do yet.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -216,6 +226,7 @@ impl SourceError {
             Self::Connect(error) => error.is_transient(),
             Self::Privilege { .. }
             | Self::Unfit { .. }
+            | Self::LogRefused { .. }
             | Self::Unsupported(_)
             | Self::Purged { .. }
             | Self::Future { .. }
@@ -224,4 +235,15 @@ impl SourceError {
             | Self::Corrupt { .. } => false,
         }
     }
+}
+
+/// Seconds since 1970.
+fn now_seconds() -> Timestamp {
+    now_micros() / 1_000_000
+}
+
+/// Microseconds since 1970.
+fn now_micros() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

@@ -7,6 +7,7 @@ pub mod panics;
 pub mod raw;
 pub mod real;
 pub mod scripted;
+pub mod server_keyspace;
 pub mod single;
 pub mod stream;
 pub mod terminal;

@@ -43,9 +43,48 @@ pub struct Server {
     pub dir: PathBuf,
     hold: Option<ChildStdin>,
     script: Child,
+    /// The process that took the place of the first one.
+    again: Option<Child>,
 }
 
 impl Server {
+    /// Ends the server, at once (`kill -9`) or in order, and starts it again on the same data and
+    /// port. Returns when it takes connections.
+    pub fn restart(&mut self, at_once: bool) {
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.pid)).expect("it runs");
+        let line = String::from_utf8(line).expect("its arguments are UTF-8");
+        let mut arguments = line.split_terminator('\0');
+        let program = arguments.next().expect("the program is its first argument");
+        let signal = if at_once { "-KILL" } else { "-TERM" };
+        let killed = Command::new("kill").args([signal, &self.pid.to_string()]).status();
+        assert!(killed.expect("run kill").success());
+        match self.again.take() {
+            Some(mut child) => drop(child.wait()),
+            // No child of ours, and so not ours to wait for.
+            None => {
+                let mut tail = Command::new("tail");
+                tail.args([&format!("--pid={}", self.pid), "-f", "/dev/null"]);
+                assert!(tail.status().expect("run tail").success());
+            }
+        }
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start the server again");
+        let mut log = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
+        let ready = |line: &std::io::Result<String>| {
+            line.as_ref().is_ok_and(|line| line.contains("ready for connections"))
+        };
+        assert!(log.any(|line| ready(&line)), "the server ended while it started");
+        // Whoever writes into a pipe that nobody reads would stop.
+        std::thread::spawn(move || log.for_each(drop));
+        self.pid = child.id();
+        self.again = Some(child);
+    }
+
     /// `host:port`.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
@@ -60,6 +99,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if let Some(mut again) = self.again.take() {
+            let _ = again.kill().and_then(|()| again.wait());
+        }
         // Closing the pipe ends the server; waiting says that port and directory are free again.
         drop(self.hold.take());
         let _ = self.script.wait();
@@ -131,5 +173,6 @@ fn parse(kind: Kind, line: &str, hold: Option<ChildStdin>, script: Child) -> Opt
         port: port.parse().ok()?,
         hold,
         script,
+        again: None,
     })
 }

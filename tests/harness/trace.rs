@@ -89,6 +89,14 @@ impl Request {
     pub fn statement(&self) -> Option<&str> {
         self.start.to_ascii_lowercase().starts_with("vstream ").then_some(self.start.as_str())
     }
+
+    /// Whether the stream begins with the rows that are there.
+    pub fn copies(&self) -> bool {
+        match self.statement() {
+            Some(statement) => !statement.contains("pos >"),
+            None => self.start == "copy" || !self.last_pks.is_empty(),
+        }
+    }
 }
 
 impl Trace {

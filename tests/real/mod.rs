@@ -2,6 +2,7 @@
 
 mod charsets;
 mod connect;
+mod follow;
 mod preflight;
 mod schema;
 mod served;

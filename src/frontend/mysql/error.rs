@@ -185,6 +185,7 @@ const fn of_source(error: &SourceError) -> Code {
         | SourceError::TooManySnapshots { .. }
         | SourceError::Privilege { .. }
         | SourceError::Unfit { .. }
+        | SourceError::LogRefused { .. }
         | SourceError::Disconnected { .. }
         | SourceError::Corrupt { .. } => CANNOT_READ_CHANGES,
     }

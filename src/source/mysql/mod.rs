@@ -1,13 +1,19 @@
 //! MySQL 8/9 and MariaDB servers as sources, through their binary logs.
 
 mod budget;
+mod changes;
 mod connect;
 pub mod decode;
 mod grants;
+mod names;
 mod preflight;
+mod prepared;
+mod pump;
 mod schema;
+mod shapes;
 mod shared_answer;
 mod tls;
+mod transaction;
 mod url;
 
 use std::sync::Arc;
@@ -22,6 +28,8 @@ pub use preflight::refused_log;
 pub use tls::{SecureError, connect as connect_secured};
 pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 
+use self::changes::LogChanges;
+use self::names::Names;
 use self::shared_answer::SharedAnswer;
 use super::{Changes, Finding, Scope, Snapshot, Source, SourceError, Span};
 use crate::event::{GtidSet, TableName, TableSchema};
@@ -58,7 +66,7 @@ pub struct Examined {
 #[derive(Debug)]
 pub struct MysqlSource {
     server: Server,
-    keyspace: Arc<str>,
+    names: Names,
     tables: SharedAnswer<Vec<Arc<TableSchema>>>,
     position: SharedAnswer<GtidSet>,
 }
@@ -66,12 +74,8 @@ pub struct MysqlSource {
 impl MysqlSource {
     /// The server's database under the name that clients know it by.
     pub fn new(server: Server, keyspace: &str) -> Self {
-        Self {
-            server,
-            keyspace: keyspace.into(),
-            tables: SharedAnswer::default(),
-            position: SharedAnswer::default(),
-        }
+        let names = Names { keyspace: keyspace.into(), database: server.database().into() };
+        Self { server, names, tables: SharedAnswer::default(), position: SharedAnswer::default() }
     }
 
     /// The server.
@@ -90,7 +94,7 @@ impl MysqlSource {
 
     async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
         let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
-        schema::read(&mut conn, flavour, &self.keyspace)
+        schema::read(&mut conn, flavour, &self.names.keyspace)
             .await
             .map_err(|error| self.broken("read the schemas", error))
     }
@@ -136,8 +140,9 @@ impl Source for MysqlSource {
         self.position.get(self.read_position()).await
     }
 
-    async fn changes(&self, _: Span, _: Scope) -> Result<Box<dyn Changes>, SourceError> {
-        Err(SourceError::Unsupported("following a server's binary log is not there yet"))
+    async fn changes(&self, span: Span, scope: Scope) -> Result<Box<dyn Changes>, SourceError> {
+        let changes = LogChanges::open(&self.server, self.names.clone(), span, scope).await?;
+        Ok(Box::new(changes))
     }
 
     async fn snapshot(&self, _: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError> {

@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::journal::{self, Entry, EntryKind, first_id};
-use super::writer::now_seconds;
+
 use super::{Store, capture, corrupt, ddl};
 use crate::event::{Event, GtidSet, Rows, TableName};
-use crate::source::{Changes, Scope, SourceError, Span};
+use crate::source::{Changes, Scope, SourceError, Span, now_seconds};
 
 /// A run of changes of a store.
 pub(super) struct StoreChanges {

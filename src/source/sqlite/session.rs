@@ -19,12 +19,12 @@ use super::functions::{SessionState, StatementStart};
 use super::registry::Registry;
 use super::rows::{self, Ended, Place, Rows};
 use super::write::Written;
-use super::writer::{internal, now_micros};
+use super::writer::internal;
 use super::{Store, ddl};
 use crate::event::ColumnType;
 use crate::source::{
     BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession, BackendStatus,
-    KillHandle, ResultColumn, Variables, Warning,
+    KillHandle, ResultColumn, Variables, Warning, now_micros,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
 use crate::telemetry::run_long;

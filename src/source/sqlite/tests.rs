@@ -330,7 +330,7 @@ async fn an_idle_store_tells_the_time() {
     let fixture = Fixture::new(&[table("t", true)]).await;
     let span = Span { start: fixture.store.position(), until: None };
     let mut changes = fixture.store.source().changes(span, Scope::All).await.unwrap();
-    let before = writer::now_seconds();
+    let before = crate::source::now_seconds();
     let beat = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
     let beat = beat.expect("it does not stay silent").unwrap().unwrap();
     assert!(matches!(*beat, [Event::Heartbeat(time)] if time >= before), "{beat:?}");

@@ -19,6 +19,7 @@ use super::journal::{self, EntryKind, Pending, Retention};
 use super::lock::StoreLock;
 use super::registry::Registry;
 use super::write::{self, Written};
+use crate::source::now_seconds;
 use crate::sql::sqlite::{Dml, Fault};
 
 /// What the writer tells everybody else.
@@ -234,14 +235,3 @@ pub(super) fn internal(error: rusqlite::Error) -> Fault {
 
 /// Half of the entries that one step of trimming removes at most.
 const TRIM_ENTRIES: u64 = 500;
-
-/// Seconds since 1970.
-pub(super) fn now_seconds() -> u64 {
-    now_micros() / 1_000_000
-}
-
-/// Microseconds since 1970.
-pub(super) fn now_micros() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
-}

@@ -79,7 +79,7 @@ pub enum Decoded {
     Query(Query),
     /// The transaction is committed.
     Xid,
-    /// MySQL: the transaction is prepared.
+    /// The transaction is prepared.
     XaPrepare {
         /// Committed at once.
         one_phase: bool,
@@ -213,11 +213,6 @@ impl Decoder {
             33 => named("GTID", gtid::mysql(body).map(mysql_gtid)),
             42 => named("GTID_TAGGED", gtid::tagged(body).map(mysql_gtid)),
             34 => self.transaction_begins(Decoded::Anonymous),
-            38 => named(
-                "XA_PREPARE",
-                gtid::xa_prepare(body)
-                    .map(|(one_phase, xid)| Decoded::XaPrepare { one_phase, xid }),
-            ),
             40 => named(
                 "TRANSACTION_PAYLOAD",
                 inflate::payload(body).map(|events| Decoded::Payload { events }),
@@ -282,6 +277,11 @@ impl Decoder {
             16 => Ok(Decoded::Xid),
             19 => self.push_table_map(body),
             26 => named("INCIDENT", incident(body)),
+            38 => named(
+                "XA_PREPARE",
+                gtid::xa_prepare(body)
+                    .map(|(one_phase, xid)| Decoded::XaPrepare { one_phase, xid }),
+            ),
             27 => {
                 let file = String::from_utf8_lossy(event.body).into_owned();
                 Ok(Decoded::Heartbeat { file, position: u64::from(event.log_pos) })

@@ -1,0 +1,123 @@
+//! Follows a server's log: raw events in, a source's events out.
+//!
+//! One connection reads the log; questions about schemas, which are rare, have one of their own.
+//! Nothing is read ahead of the caller but what has arrived already.
+
+use async_trait::async_trait;
+use mysql_async::binlog::events::Event as LogEvent;
+
+use super::connect::Server;
+use super::decode::{Binding, Decoded, Decoder, TableId};
+use super::names::Names;
+use super::pump::{self, Pump};
+use super::shapes::Shapes;
+use super::transaction::Assembler;
+use crate::event::{Event, GtidSet};
+use crate::source::{Changes, Scope, SourceError, Span};
+
+/// A run of changes of a server.
+pub(super) struct LogChanges {
+    pump: Pump,
+    decoder: Decoder,
+    assembler: Assembler,
+    shapes: Shapes,
+    names: Names,
+    scope: Scope,
+    until: Option<GtidSet>,
+    /// A table map whose rows nobody has said yet how to decode.
+    unbound: Option<TableId>,
+    /// What went wrong behind the events that are handed out first.
+    failed: Option<SourceError>,
+}
+
+impl LogChanges {
+    /// Asks the server for the log.
+    pub async fn open(
+        server: &Server,
+        names: Names,
+        span: Span,
+        scope: Scope,
+    ) -> Result<Self, SourceError> {
+        let pump = Pump::open(server, &span.start).await?;
+        Ok(Self {
+            decoder: Decoder::new(pump.flavour),
+            assembler: Assembler::new(names.clone(), span.start),
+            shapes: Shapes::new(server.clone(), names.clone()),
+            pump,
+            names,
+            scope,
+            until: span.until,
+            unbound: None,
+            failed: None,
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        let read = self.assembler.read();
+        self.assembler.is_between_transactions()
+            && self.until.as_ref().is_some_and(|until| read.contains_set(until))
+    }
+
+    /// Reads until there are events and nothing more has arrived, or enough of them.
+    async fn read(&mut self) -> Result<(), SourceError> {
+        while !self.is_done() && self.assembler.bytes() < BATCH_BYTES {
+            if let Some(id) = self.unbound {
+                self.bind(id).await?;
+                self.unbound = None;
+            }
+            let event = if self.assembler.is_empty() {
+                self.pump.next().await?
+            } else {
+                match self.pump.ready().await {
+                    Some(event) => event?,
+                    None => return Ok(()),
+                }
+            };
+            self.push(&event)?;
+        }
+        Ok(())
+    }
+
+    async fn bind(&mut self, id: TableId) -> Result<(), SourceError> {
+        let map = self.decoder.table_map(id).expect("the decoder has just told of it");
+        let name = self.names.table(&map.database, &map.table);
+        let binding = match name.filter(|name| self.scope.has(name)) {
+            Some(name) => Binding::Rows(self.shapes.of(&name, map, self.assembler.read()).await?),
+            None => Binding::Skip,
+        };
+        self.decoder.bind(id, binding).map_err(|error| self.pump.corrupt(error))
+    }
+
+    fn push(&mut self, event: &LogEvent) -> Result<(), SourceError> {
+        let raw = pump::raw(event);
+        let decoded = self.decoder.push(raw).map_err(|error| self.pump.corrupt(error))?;
+        if let Decoded::TableMap { id, bound } = decoded {
+            self.unbound = (!bound).then_some(id);
+            return Ok(());
+        }
+        let changed = self.pump.assemble(decoded, raw.timestamp.into(), &mut self.assembler)?;
+        self.shapes.changed(&changed);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Changes for LogChanges {
+    async fn next(&mut self) -> Result<Option<Vec<Event>>, SourceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if let Err(error) = self.read().await {
+            if self.assembler.is_empty() {
+                return Err(error);
+            }
+            self.failed = Some(error);
+        }
+        let events = self.assembler.take();
+        // Nothing is left to be handed out only at the end.
+        Ok((!events.is_empty()).then_some(events))
+    }
+}
+
+/// About how many bytes of events are handed out at once.
+const BATCH_BYTES: usize = 256 << 10;

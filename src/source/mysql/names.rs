@@ -1,0 +1,78 @@
+//! Which of a server's tables are the keyspace's: those of one database, under the keyspace's name.
+
+use std::sync::Arc;
+
+use crate::event::TableName;
+use crate::sql::{Logged, LoggedTable};
+
+/// A keyspace and the database on the server that holds its tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// What clients call it.
+    pub keyspace: Arc<str>,
+    /// What the server calls it.
+    pub database: Arc<str>,
+}
+
+/// What a logged statement did to the keyspace's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// Nothing.
+    Nothing,
+    /// These may have another shape now, or be gone.
+    Tables(Vec<TableName>),
+    /// Which ones cannot be told.
+    Everything,
+}
+
+impl Names {
+    /// The keyspace's name of a table; `None` if it is another's.
+    pub fn table(&self, database: &str, table: &str) -> Option<TableName> {
+        (database == &*self.database)
+            .then(|| TableName { keyspace: Arc::clone(&self.keyspace), table: table.into() })
+    }
+
+    /// What a statement did, executed with `database` as its own.
+    pub fn changed(&self, logged: &Logged, database: &str) -> Changed {
+        let named = |table: &LoggedTable| {
+            self.table(table.database.as_deref().unwrap_or(database), &table.table)
+        };
+        let tables: Vec<_> = match logged {
+            Logged::Tables(tables) => tables.iter().filter_map(named).collect(),
+            Logged::TableWithRows(table) => named(table).into_iter().collect(),
+            Logged::Unreadable | Logged::Database => return Changed::Everything,
+            _ => return Changed::Nothing,
+        };
+        if tables.is_empty() { Changed::Nothing } else { Changed::Tables(tables) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Changed, Names};
+    use crate::sql::Logged;
+
+    fn check(database: &str, text: &str, expected: &str) {
+        let names = Names { keyspace: "ks".into(), database: "db".into() };
+        let changed = match names.changed(&Logged::read(text), database) {
+            Changed::Tables(tables) => {
+                tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+            }
+            other => format!("{other:?}"),
+        };
+        assert_eq!(changed, expected, "{text}");
+    }
+
+    #[test]
+    fn only_tables_of_the_database_count_under_the_name_of_the_keyspace() {
+        check("db", "TRUNCATE t", "ks.t");
+        check("", "TRUNCATE db.t", "ks.t");
+        check("ks", "TRUNCATE t", "Nothing");
+        check("db", "RENAME TABLE t TO ks.t, ks.u TO u", "ks.t ks.u");
+        check("db", "DROP TABLE ks.t", "Nothing");
+        check("db", "CREATE TABLE t (a int) START TRANSACTION", "ks.t");
+        check("other", "ALTER TABLE 't'", "Everything");
+        check("db", "DROP DATABASE x", "Everything");
+        check("db", "GRANT ALL ON t TO u", "Nothing");
+    }
+}

@@ -1,0 +1,158 @@
+//! Which shape a table had at a place in the log.
+//!
+//! With `binlog_row_metadata = FULL` the log says it. Without, today's schema is right only if no
+//! statement between that place and today changed the table: the log is read for one. What cannot
+//! be known is refused; there is no history on disk, and no guess.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::connect::{Connection, Purpose, Server};
+use super::decode::{Binding, Decoded, Decoder, TableMap};
+use super::names::{Changed, Names};
+use super::pump::{self, Pump};
+use super::schema;
+use super::transaction::Assembler;
+use crate::event::{Gtid, GtidSet, TableName, TableSchema};
+use crate::source::SourceError;
+
+/// The shapes that one run of changes has met.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    server: Server,
+    names: Names,
+    today: Option<Today>,
+    /// Changed since `today` was read.
+    stale: BTreeSet<TableName>,
+    /// The last shape of each table, so that equal ones are one.
+    met: HashMap<TableName, Arc<TableSchema>>,
+}
+
+/// The tables as the server describes them now.
+#[derive(Debug)]
+struct Today {
+    tables: HashMap<TableName, Arc<TableSchema>>,
+    /// All that the server had executed right after it described them.
+    as_of: GtidSet,
+    /// Statements about tables between the place where they were first asked for and `as_of`.
+    changes: Option<Vec<(Gtid, Changed)>>,
+}
+
+impl Shapes {
+    pub fn new(server: Server, names: Names) -> Self {
+        Self { server, names, today: None, stale: BTreeSet::new(), met: HashMap::new() }
+    }
+
+    /// Notes a statement that was read.
+    pub fn changed(&mut self, changed: &Changed) {
+        match changed {
+            Changed::Nothing => {}
+            Changed::Tables(tables) => self.stale.extend(tables.iter().cloned()),
+            Changed::Everything => self.today = None,
+        }
+    }
+
+    /// The shape of the rows behind a table map, met when everything in `read` was read.
+    pub async fn of(
+        &mut self,
+        name: &TableName,
+        map: &TableMap,
+        read: &GtidSet,
+    ) -> Result<Arc<TableSchema>, SourceError> {
+        if self.today.is_none() || self.stale.contains(name) {
+            self.today = Some(Today::read(&self.server, &self.names).await?);
+            self.stale.clear();
+        }
+        let today = self.today.as_mut().expect("it was read just now");
+        if !map.is_full {
+            today.check_unchanged(&self.server, &self.names, name, read).await?;
+        }
+        let known = today.tables.get(name).map(|schema| &**schema);
+        let mut schema = map.schema(known).map_err(|mismatch| SourceError::Unfit {
+            what: format!("the rows of {name} at this place of the log: {mismatch}"),
+            mend: FULL_METADATA.to_owned(),
+        })?;
+        schema.name.clone_from(name);
+        let equal = [self.met.get(name), today.tables.get(name)];
+        let equal = equal.into_iter().flatten().find(|equal| ***equal == schema).map(Arc::clone);
+        let shape = equal.unwrap_or_else(|| Arc::new(schema));
+        self.met.insert(name.clone(), Arc::clone(&shape));
+        Ok(shape)
+    }
+}
+
+impl Today {
+    async fn read(server: &Server, names: &Names) -> Result<Self, SourceError> {
+        let failed = |error| pump::disconnected(server.name(), "read its tables", error);
+        let Connection { mut conn, flavour, .. } = server.connect(Purpose::Questions).await?;
+        let tables = schema::read(&mut conn, flavour, &names.keyspace).await.map_err(failed)?;
+        let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
+        let as_of = super::position(&mut conn, flavour).await.map_err(failed)?;
+        let as_of = as_of.parse().map_err(|error| pump::unreadable(server.name(), error))?;
+        Ok(Self { tables, as_of, changes: None })
+    }
+
+    /// Refuses a table that was changed between the place that was read up to and today.
+    async fn check_unchanged(
+        &mut self,
+        server: &Server,
+        names: &Names,
+        table: &TableName,
+        read: &GtidSet,
+    ) -> Result<(), SourceError> {
+        if read.contains_set(&self.as_of) {
+            return Ok(());
+        }
+        let changes = match &mut self.changes {
+            Some(changes) => changes,
+            unknown => unknown.insert(scan(server, names, read, &self.as_of).await?),
+        };
+        let touches = |changed: &Changed| match changed {
+            Changed::Nothing => false,
+            Changed::Tables(tables) => tables.contains(table),
+            Changed::Everything => true,
+        };
+        let later = changes.iter().find(|(gtid, changed)| !read.contains(gtid) && touches(changed));
+        later.map_or(Ok(()), |(gtid, _)| {
+            Err(SourceError::Unfit {
+                what: format!(
+                    "the columns of {table} at this place of the log are not known: {gtid} \
+                     changed the table later, and the log has no names of columns"
+                ),
+                mend: format!("{FULL_METADATA}, or begin at a position with {gtid} in it"),
+            })
+        })
+    }
+}
+
+/// All statements about tables between two places of the log.
+async fn scan(
+    server: &Server,
+    names: &Names,
+    from: &GtidSet,
+    to: &GtidSet,
+) -> Result<Vec<(Gtid, Changed)>, SourceError> {
+    let mut pump = Pump::open(server, from).await?;
+    let mut decoder = Decoder::new(pump.flavour);
+    let mut assembler = Assembler::new(names.clone(), from.clone());
+    let mut changes = Vec::new();
+    while !assembler.read().contains_set(to) || !assembler.is_between_transactions() {
+        let event = pump.next().await?;
+        let raw = pump::raw(&event);
+        let decoded = decoder.push(raw).map_err(|error| pump.corrupt(error))?;
+        if let Decoded::TableMap { id, bound: false } = decoded {
+            decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
+            continue;
+        }
+        let gtid = assembler.named();
+        let changed = pump.assemble(decoded, raw.timestamp.into(), &mut assembler)?;
+        assembler.take();
+        if let Some(gtid) = gtid.filter(|_| changed != Changed::Nothing) {
+            changes.push((gtid, changed));
+        }
+    }
+    Ok(changes)
+}
+
+const FULL_METADATA: &str = "run SET GLOBAL binlog_row_metadata = 'FULL' and begin at a position \
+                             after that";

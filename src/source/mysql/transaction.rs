@@ -1,0 +1,567 @@
+//! What a server's log says, put together to a source's events.
+//!
+//! Rows leave as they are read, however large their transaction is; only those of XA transactions
+//! are kept until their end is known, in [`super::prepared`]. Bytes and connections are elsewhere:
+//! here each rule is a unit test.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::names::{Changed, Names};
+use super::prepared::{self, Kept, Prepared};
+use crate::event::{Ddl, Event, Gtid, GtidSet, Rows, RowsEvent, TableName, TableSchema, Timestamp};
+use crate::source::SourceError;
+use crate::sql::Logged;
+
+/// Puts the events of one run of changes together.
+#[derive(Debug)]
+pub(super) struct Assembler {
+    names: Names,
+    ready: Ready,
+    /// Everything read to its end, whatever became of it.
+    read: GtidSet,
+    open: Open,
+    /// The statement of the rows that come next.
+    query: Option<Arc<str>>,
+    prepared: Prepared,
+}
+
+/// Events that can be handed out.
+#[derive(Debug, Default)]
+struct Ready {
+    events: Vec<Event>,
+    bytes: usize,
+    /// The shape of each table that the last FIELD told.
+    told: HashMap<TableName, Arc<TableSchema>>,
+}
+
+/// What is being read.
+#[derive(Debug)]
+enum Open {
+    Nothing,
+    /// What the GTID names has not begun.
+    Named(Gtid),
+    Transaction(Transaction),
+    /// The rows between `XA START` and its prepare.
+    Preparing(Gtid, Kept),
+}
+
+#[derive(Debug)]
+struct Transaction {
+    gtid: Gtid,
+    time: Timestamp,
+    /// GTID and BEGIN were told.
+    told: bool,
+    /// A statement about tables in place of, or before, its rows.
+    ddl: Option<Event>,
+    /// Its events, where they have to wait for a prepared transaction.
+    held: Option<Kept>,
+}
+
+impl Ready {
+    fn push(&mut self, event: Event) {
+        match &event {
+            Event::Row(rows) => self.tell(rows.event.schema()),
+            Event::Ddl(ddl) if ddl.tables.is_empty() => self.told.clear(),
+            Event::Ddl(ddl) => self.told.retain(|table, _| !ddl.tables.contains(table)),
+            _ => {}
+        }
+        self.bytes += prepared::bytes(&event);
+        self.events.push(event);
+    }
+
+    fn tell(&mut self, schema: &Arc<TableSchema>) {
+        let told = self.told.get(&schema.name);
+        if !told.is_some_and(|told| Arc::ptr_eq(told, schema) || told == schema) {
+            self.told.insert(schema.name.clone(), Arc::clone(schema));
+            self.events.push(Event::Field(Arc::clone(schema)));
+        }
+    }
+}
+
+impl Assembler {
+    /// For a run that begins behind `start`.
+    pub fn new(names: Names, start: GtidSet) -> Self {
+        Self {
+            names,
+            ready: Ready::default(),
+            read: start,
+            open: Open::Nothing,
+            query: None,
+            prepared: Prepared::default(),
+        }
+    }
+
+    /// Everything read to its end.
+    pub const fn read(&self) -> &GtidSet {
+        &self.read
+    }
+
+    /// Whether no transaction is being read.
+    pub const fn is_between_transactions(&self) -> bool {
+        matches!(self.open, Open::Nothing)
+    }
+
+    /// The transaction or statement being read.
+    pub const fn named(&self) -> Option<Gtid> {
+        match &self.open {
+            Open::Nothing => None,
+            Open::Named(gtid)
+            | Open::Transaction(Transaction { gtid, .. })
+            | Open::Preparing(gtid, _) => Some(*gtid),
+        }
+    }
+
+    /// Whether no events wait to be taken.
+    pub const fn is_empty(&self) -> bool {
+        self.ready.events.is_empty()
+    }
+
+    /// About how many bytes of events wait to be taken.
+    pub const fn bytes(&self) -> usize {
+        self.ready.bytes
+    }
+
+    /// The events that are ready.
+    pub fn take(&mut self) -> Vec<Event> {
+        self.ready.bytes = 0;
+        std::mem::take(&mut self.ready.events)
+    }
+
+    /// Nothing happened up to this time.
+    pub fn heartbeat(&mut self, time: Timestamp) {
+        if self.is_between_transactions() {
+            self.ready.push(Event::Heartbeat(time));
+        }
+    }
+
+    /// A GTID; what it names follows.
+    pub fn gtid(&mut self, gtid: Gtid) -> Result<(), SourceError> {
+        if !self.is_between_transactions() {
+            return Err(self.misplaced("GTID"));
+        }
+        self.open = Open::Named(gtid);
+        Ok(())
+    }
+
+    /// What the GTID names is a transaction.
+    pub fn begin(&mut self, time: Timestamp) -> Result<(), SourceError> {
+        let Open::Named(gtid) = self.open else { return Err(self.misplaced("BEGIN")) };
+        let held = self.prepared.holds(&gtid).then(Kept::default);
+        self.open = Open::Transaction(Transaction { gtid, time, told: false, ddl: None, held });
+        Ok(())
+    }
+
+    /// What the GTID names is the first half of an XA transaction.
+    pub fn prepare(&mut self) -> Result<(), SourceError> {
+        let Open::Named(gtid) = self.open else { return Err(self.misplaced("XA START")) };
+        self.open = Open::Preparing(gtid, Kept::default());
+        Ok(())
+    }
+
+    /// The statement of the rows that follow.
+    pub fn rows_query(&mut self, text: Arc<str>) {
+        self.query = Some(text);
+    }
+
+    /// The rows that follow are of a table that is not read.
+    pub fn rows_skipped(&mut self) {
+        self.query = None;
+    }
+
+    /// Row changes of a table that is read.
+    pub fn rows(&mut self, rows: RowsEvent) -> Result<(), SourceError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let query = self.query.take().map(Event::RowsQuery);
+        for event in query.into_iter().chain([Event::Row(Rows::all(Arc::new(rows)))]) {
+            match &mut self.open {
+                Open::Preparing(_, kept) => {
+                    kept.push(event);
+                    self.prepared.check(kept.bytes())?;
+                }
+                Open::Transaction(transaction) => {
+                    transaction.begin(&mut self.ready);
+                    transaction.push(event, &mut self.ready);
+                    if let Some(held) = &transaction.held {
+                        self.prepared.check(held.bytes())?;
+                    }
+                }
+                Open::Nothing | Open::Named(_) => return Err(self.misplaced("row changes")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The transaction is committed.
+    pub fn commit(&mut self, time: Timestamp) -> Result<(), SourceError> {
+        self.query = None;
+        let Open::Transaction(mut transaction) = std::mem::replace(&mut self.open, Open::Nothing)
+        else {
+            return Err(self.misplaced("COMMIT"));
+        };
+        let end = match transaction.ddl.take().filter(|_| !transaction.told) {
+            Some(ddl) => {
+                transaction.push(Event::Gtid(transaction.gtid), &mut self.ready);
+                ddl
+            }
+            None => {
+                transaction.begin(&mut self.ready);
+                Event::Commit(time)
+            }
+        };
+        transaction.push(end, &mut self.ready);
+        self.read.add(transaction.gtid);
+        match transaction.held {
+            Some(held) => self.prepared.hold(&transaction.gtid, held),
+            None => Ok(()),
+        }
+    }
+
+    /// A statement as the log holds it, executed with `database` as its own.
+    pub fn query(
+        &mut self,
+        database: &str,
+        text: &str,
+        time: Timestamp,
+    ) -> Result<Changed, SourceError> {
+        let logged = Logged::read(text);
+        let changed = self.names.changed(&logged, database);
+        match logged {
+            // MariaDB's GTID has said so.
+            Logged::Begin if matches!(self.open, Open::Transaction(_)) => {}
+            Logged::XaStart if matches!(self.open, Open::Preparing(..)) => {}
+            Logged::Begin => self.begin(time)?,
+            Logged::XaStart => self.prepare()?,
+            Logged::Commit => self.commit(time)?,
+            Logged::Rollback => self.rollback(time)?,
+            Logged::Savepoint | Logged::XaEnd | Logged::XaPrepare => {}
+            Logged::XaCommit(xid) => self.xa_end(&key(&xid), Some(time))?,
+            Logged::XaRollback(xid) => self.xa_end(&key(&xid), None)?,
+            Logged::Change => return Err(self.statement_logged(text)),
+            Logged::TableWithRows(_) => {
+                self.begin(time)?;
+                self.table(text, &changed, time)?;
+            }
+            Logged::Tables(_) | Logged::Unreadable => self.table(text, &changed, time)?,
+            Logged::Database | Logged::Other => self.table(text, &Changed::Nothing, time)?,
+        }
+        Ok(changed)
+    }
+
+    /// A statement about tables, or about nothing that is read.
+    fn table(
+        &mut self,
+        text: &str,
+        changed: &Changed,
+        timestamp: Timestamp,
+    ) -> Result<(), SourceError> {
+        let ddl = |tables| {
+            let statement = text.to_owned();
+            Event::Ddl(Arc::new(Ddl { timestamp, statement, tables }))
+        };
+        let event = match changed {
+            Changed::Nothing => Event::Other(timestamp),
+            Changed::Tables(tables) => ddl(tables.clone()),
+            Changed::Everything => ddl(Vec::new()),
+        };
+        match &mut self.open {
+            // In a transaction stand temporary tables, which no one else sees, and a new table
+            // whose rows follow: their FIELD tells of it.
+            Open::Transaction(transaction) => {
+                transaction.ddl = Some(event).filter(|event| matches!(event, Event::Ddl(_)));
+                Ok(())
+            }
+            Open::Preparing(..) => Ok(()),
+            Open::Named(_) => self.alone(event),
+            Open::Nothing => Err(self.misplaced("a statement")),
+        }
+    }
+
+    /// What stands outside of transactions.
+    fn alone(&mut self, event: Event) -> Result<(), SourceError> {
+        let Open::Named(gtid) = self.open else { return Err(self.misplaced(event.name())) };
+        self.open = Open::Nothing;
+        self.read.add(gtid);
+        if !self.prepared.holds(&gtid) {
+            self.ready.push(Event::Gtid(gtid));
+            self.ready.push(event);
+            return Ok(());
+        }
+        let mut held = Kept::default();
+        held.push(Event::Gtid(gtid));
+        held.push(event);
+        self.prepared.hold(&gtid, held)
+    }
+
+    /// What was rolled back is not in a log of rows; a server that logs it all the same, because
+    /// a table could not roll back, would have to say which rows stay.
+    fn rollback(&mut self, time: Timestamp) -> Result<(), SourceError> {
+        match &self.open {
+            Open::Transaction(Transaction { told: false, .. }) => self.commit(time),
+            Open::Transaction(_) | Open::Nothing | Open::Named(_) | Open::Preparing(..) => {
+                Err(self.misplaced("ROLLBACK"))
+            }
+        }
+    }
+
+    /// The first half of an XA transaction is complete; one that is committed in one phase whole.
+    pub fn prepared(
+        &mut self,
+        xid: &str,
+        one_phase: bool,
+        time: Timestamp,
+    ) -> Result<(), SourceError> {
+        self.query = None;
+        let Open::Preparing(gtid, kept) = std::mem::replace(&mut self.open, Open::Nothing) else {
+            return Err(self.misplaced("XA PREPARE"));
+        };
+        if !one_phase {
+            self.read.add(gtid);
+            return self.prepared.park(key(xid), gtid, kept);
+        }
+        self.open = Open::Named(gtid);
+        self.begin(time)?;
+        if let Open::Transaction(transaction) = &mut self.open {
+            transaction.begin(&mut self.ready);
+            for event in kept.into_events() {
+                transaction.push(event, &mut self.ready);
+            }
+        }
+        self.commit(time)
+    }
+
+    /// The second half of an XA transaction: a commit, which has a time, or a rollback.
+    fn xa_end(&mut self, xid: &str, committed: Option<Timestamp>) -> Result<(), SourceError> {
+        let Open::Named(gtid) = self.open else { return Err(self.misplaced("XA COMMIT")) };
+        match (self.prepared.end(xid, gtid, committed)?, committed) {
+            (Some(events), _) => {
+                self.open = Open::Nothing;
+                self.read.add(gtid);
+                for event in events {
+                    self.ready.push(event);
+                }
+                Ok(())
+            }
+            // What was rolled back changed nothing, wherever it was prepared.
+            (None, None) => self.alone(Event::Other(0)),
+            (None, Some(_)) => Err(SourceError::Unfit {
+                what: format!(
+                    "{gtid} commits XA transaction {xid}, which was prepared before the \
+                         stream began, so that its rows are not known"
+                ),
+                mend: format!(
+                    "begin at a position before its XA PREPARE, or at one with {gtid} in it \
+                         to leave it out"
+                ),
+            }),
+        }
+    }
+
+    fn misplaced(&self, what: &str) -> SourceError {
+        let place = match self.named() {
+            None => "between transactions".to_owned(),
+            Some(gtid) => format!("inside transaction {gtid}"),
+        };
+        let context = format!("the server's log holds {what} {place}");
+        SourceError::Corrupt { context, source: None }
+    }
+
+    fn statement_logged(&self, text: &str) -> SourceError {
+        let verb = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        let gtid = self.named().map(|gtid| gtid.to_string()).unwrap_or_default();
+        SourceError::Unfit {
+            what: format!("transaction {gtid} was logged as the statement {verb}, not as rows"),
+            mend: format!(
+                "run SET GLOBAL binlog_format = 'ROW', let all sessions log in again, and begin \
+                 at a position with {gtid} in it"
+            ),
+        }
+    }
+}
+
+impl Transaction {
+    fn begin(&mut self, ready: &mut Ready) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.push(Event::Gtid(self.gtid), ready);
+            self.push(Event::Begin(self.time), ready);
+        }
+    }
+
+    fn push(&mut self, event: Event, ready: &mut Ready) {
+        match &mut self.held {
+            Some(held) => held.push(event),
+            None => ready.push(event),
+        }
+    }
+}
+
+/// An XA transaction's identity as `X'..',X'..',n` in one spelling.
+fn key(xid: &str) -> String {
+    xid.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Flavour;
+    use super::*;
+    use crate::event::{CollationId, Column, ColumnType};
+
+    /// A script of what a log holds: `G1` a GTID (with `@domain` MariaDB's), `R<table>` a row,
+    /// `Q` a rows query, `C` a commit, `P<xid>` a prepare, `P1` in one phase, else a statement
+    /// between `;`. What comes of it, in the same words.
+    fn run(flavour: Flavour, script: &str) -> Result<String, SourceError> {
+        let names = Names { keyspace: "ks".into(), database: "db".into() };
+        let mut assembler = Assembler::new(names, GtidSet::new());
+        for step in script.split(';').map(str::trim).filter(|step| !step.is_empty()) {
+            let (kind, rest) = step.split_at(1);
+            match kind {
+                "G" => assembler.gtid(gtid(flavour, rest.parse().unwrap()))?,
+                "R" if rest.len() == 1 => assembler.rows(row(rest))?,
+                "Q" if rest.is_empty() => assembler.rows_query("q".into()),
+                "C" if rest.is_empty() => assembler.commit(1)?,
+                "P" if rest.is_empty() => assembler.prepare()?,
+                "P" if rest.len() == 2 => {
+                    assembler.prepared(&rest[1..], rest.starts_with('1'), 1)?
+                }
+                "B" if rest.is_empty() => assembler.begin(1)?,
+                "H" if rest.is_empty() => assembler.heartbeat(1),
+                _ => drop(assembler.query("db", step, 1)?),
+            }
+        }
+        let mut order = crate::event::SourceOrder::new();
+        let events = assembler.take();
+        let words: Vec<_> = events
+            .iter()
+            .map(|event| {
+                order.push(event).unwrap();
+                print(event)
+            })
+            .collect();
+        Ok(format!(
+            "{} | {}",
+            words.join(" "),
+            assembler.read().bare().to_string().replace(UUID, "")
+        ))
+    }
+
+    const UUID: &str = "07070707-0707-0707-0707-070707070707:";
+
+    fn gtid(flavour: Flavour, sequence: u64) -> Gtid {
+        match flavour {
+            Flavour::Mysql => Gtid::Mysql { server: [7; 16], tag: None, sequence },
+            Flavour::MariaDb => {
+                Gtid::MariaDb { domain: u32::from(sequence > 100), server: 1, sequence }
+            }
+        }
+    }
+
+    fn row(table: &str) -> RowsEvent {
+        let int = ColumnType::Int { bytes: 4, unsigned: false };
+        let columns = vec![Column::plain("id", int, CollationId::BINARY)];
+        let name = TableName::new("ks", table);
+        let schema = TableSchema { name, columns, key: vec![0], key_is_primary: true };
+        let mut event = RowsEvent::new(Arc::new(schema));
+        event.push_encoded(None, Some(b"\x011"));
+        event
+    }
+
+    fn print(event: &Event) -> String {
+        match event {
+            Event::Gtid(Gtid::Mysql { sequence, .. } | Gtid::MariaDb { sequence, .. }) => {
+                format!("G{sequence}")
+            }
+            Event::Begin(_) => "B".to_owned(),
+            Event::Field(schema) => format!("F{}", schema.name.table),
+            Event::Row(rows) => format!("R{}", rows.event.schema().name.table),
+            Event::RowsQuery(_) => "Q".to_owned(),
+            Event::Commit(_) => "C".to_owned(),
+            Event::Ddl(ddl) => format!("D{}", ddl.tables.len()),
+            Event::Other(_) => "O".to_owned(),
+            Event::Heartbeat(_) => "H".to_owned(),
+            Event::Vgtid(_) | Event::Journal(_) | Event::CopyCompleted(_) => "?".to_owned(),
+        }
+    }
+
+    fn check(flavour: Flavour, script: &str, expected: &str) {
+        let shown = run(flavour, script).unwrap_or_else(|error| format!("{error}"));
+        assert_eq!(shown, expected, "{script}");
+    }
+
+    fn mysql(script: &str, expected: &str) {
+        check(Flavour::Mysql, script, expected);
+    }
+
+    fn mariadb(script: &str, expected: &str) {
+        check(Flavour::MariaDb, script, expected);
+    }
+
+    #[test]
+    fn transactions_and_statements_take_their_shape() {
+        mysql(
+            "G1; BEGIN; Q; Rt; Rt; Ru; C; G2; BEGIN; Rt; C",
+            "G1 B Q Ft Rt Rt Fu Ru C G2 B Rt C | 1-2",
+        );
+        mysql("G1; BEGIN; C; H; G2; BEGIN; COMMIT", "G1 B C H G2 B C | 1-2");
+        mysql("G1; BEGIN; Rt", "G1 B Ft Rt | ");
+        mysql("G1; BEGIN; SAVEPOINT a; Rt; ROLLBACK TO a; C", "G1 B Ft Rt C | 1");
+        mysql("G1; BEGIN; ROLLBACK", "G1 B C | 1");
+        mysql("G1; ALTER TABLE t ADD a int; G2; BEGIN; Rt; C", "G1 D1 G2 B Ft Rt C | 1-2");
+        mysql(
+            "G1; BEGIN; Rt; C; G2; TRUNCATE t; G3; BEGIN; Rt; C",
+            "G1 B Ft Rt C G2 D1 G3 B Ft Rt C | 1-3",
+        );
+        mysql(
+            "G1; GRANT ALL ON t TO u; G2; DROP DATABASE db; G3; ALTER TABLE x.t",
+            "G1 O G2 O G3 O | 1-3",
+        );
+        mysql("G1; ALTER TABLE", "G1 D0 | 1");
+        mysql("G1; CREATE TABLE t (a int) START TRANSACTION; Rt; C", "G1 B Ft Rt C | 1");
+        mysql("G1; CREATE TABLE t (a int) START TRANSACTION; C", "G1 D1 | 1");
+        mariadb("G1; B; CREATE OR REPLACE TABLE t (a int); COMMIT", "G1 D1 | 0-1-1");
+        mariadb("G1; B; DROP TEMPORARY TABLE x; Rt; COMMIT", "G1 B Ft Rt C | 0-1-1");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for script in
+            ["BEGIN", "G1; G2", "G1; Rt", "Rt", "G1; C", "G1; BEGIN; G2", "G1; BEGIN; Rt; ROLLBACK"]
+        {
+            let error = run(Flavour::Mysql, script).unwrap_err().to_string();
+            assert!(error.starts_with("the server's log holds "), "{script}: {error}");
+        }
+        let error = run(Flavour::Mysql, "G1; BEGIN; insert into t values (1)").unwrap_err();
+        assert!(error.to_string().contains("logged as the statement INSERT"), "{error}");
+        let error = run(Flavour::Mysql, "G1; XA COMMIT X'61'").unwrap_err();
+        assert!(error.to_string().contains("prepared before the stream began"), "{error}");
+    }
+
+    #[test]
+    fn xa_transactions_become_real_when_they_are_committed() {
+        let prepare = "G1; XA START 'a'; Rt; XA END 'a'; P0a;";
+        mysql(prepare, " | 1");
+        mysql(
+            &format!("{prepare} G2; BEGIN; Ru; C; G3; XA COMMIT A"),
+            "G2 B Fu Ru C G1 G3 B Ft Rt C | 1-3",
+        );
+        mysql(&format!("{prepare} G2; XA ROLLBACK a"), "G1 G2 O | 1-2");
+        mysql("G1; XA ROLLBACK z", "G1 O | 1");
+        mysql("G1; XA START 'a'; Q; Rt; XA END 'a'; P1a", "G1 B Q Ft Rt C | 1");
+    }
+
+    #[test]
+    fn behind_a_prepared_one_the_rest_of_a_domain_waits() {
+        let prepare = "G1; P; Rt; P0a;";
+        let others = "G2; B; Ru; C; G101; B; Rv; C; G3; TRUNCATE u;";
+        mariadb(&format!("{prepare} {others}"), "G101 B Fv Rv C | 0-1-3,1-1-101");
+        mariadb(
+            &format!("{prepare} {others} G4; XA COMMIT a; G5; B; Ru; C"),
+            "G101 B Fv Rv C G1 B Ft Rt C G2 B Fu Ru C G3 D1 G4 O G5 B Fu Ru C | 0-1-5,1-1-101",
+        );
+        mariadb(
+            "G1; P; Rt; P0a; G2; P; Ru; P0b; G3; XA COMMIT b; G4; XA ROLLBACK a",
+            "G1 O G2 B Fu Ru C G3 O G4 O | 0-1-4",
+        );
+    }
+}
