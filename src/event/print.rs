@@ -187,7 +187,7 @@ pub fn fraction(micros: u32, fsp: u8, out: &mut Vec<u8>) {
 }
 
 /// Appends MySQL's text of a floating number: the shortest digits that read back to it, with an
-/// exponent from 1e15 up and below 1e-15.
+/// exponent from 1e15 up, unless there are digits behind the point, and below 1e-15.
 pub fn float(number: f64, single: bool, out: &mut Vec<u8>) {
     if number == 0.0 {
         out.extend_from_slice(if number.is_sign_negative() { b"-0" } else { b"0" });
@@ -201,11 +201,14 @@ pub fn float(number: f64, single: bool, out: &mut Vec<u8>) {
         return out.extend_from_slice(text);
     };
     let exponent = std::str::from_utf8(&text[mark + 1..]).ok().and_then(|e| e.parse::<i32>().ok());
-    let Some(exponent) = exponent.filter(|exponent| (-15..15).contains(exponent)) else {
-        return out.extend_from_slice(text);
-    };
     let digits = text[..mark].iter().copied().filter(u8::is_ascii_digit);
     let count = digits.clone().count();
+    let plain = |exponent: &i32| {
+        (-15..15).contains(exponent) || (*exponent == 15 && count == FRACTION_OF_16_DIGITS)
+    };
+    let Some(exponent) = exponent.filter(plain) else {
+        return out.extend_from_slice(text);
+    };
     if number < 0.0 {
         out.push(b'-');
     }
@@ -245,6 +248,8 @@ const SIGN: usize = 1;
 /// Digits of the longest whole number.
 const DIGITS_MAX: usize = 20;
 const SCRATCH_BYTES: usize = 32;
+/// Digits of a double with 16 before the point and one behind it.
+const FRACTION_OF_16_DIGITS: usize = 17;
 
 #[cfg(test)]
 mod tests {
@@ -343,6 +348,9 @@ mod tests {
             "5e-324",
             "0.00001",
             "-12345678.9",
+            "1.234567890123456e15",
+            "-2737325152840874.5",
+            "1.2345678901234568e16",
         ];
         for text in doubles {
             let expected = if text == "1e-15" { "0.000000000000001" } else { text };

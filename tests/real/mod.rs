@@ -2,6 +2,7 @@
 
 mod charsets;
 mod connect;
+mod decode;
 mod follow;
 mod preflight;
 mod schema;

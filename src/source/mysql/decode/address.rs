@@ -30,18 +30,54 @@ pub(super) fn inet4(stored: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Eight groups, of which the longest run of zeros is left out, be it one; at the end an IPv4 address
+/// where only zeros, or zeros and `ffff`, are before it.
 pub(super) fn inet6(stored: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let bytes = whole::<16>(stored)?;
-    let address = Ipv6Addr::from(bytes);
-    short_cell(out, |out| match bytes {
-        // Compatible with IPv4: MariaDB prints the last four bytes so, unless only they are small.
-        [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d] if a != 0 || b != 0 => {
-            out.extend_from_slice(b"::");
+    let groups = Ipv6Addr::from(bytes).segments();
+    let (start, length) = longest_zeros(&groups);
+    let [.., a, b, c, d] = bytes;
+    let is_mapped = length == 5 && groups.get(5) == Some(&0xffff);
+    let before = if start == 0 && (length == 6 || is_mapped) { 6 } else { groups.len() };
+    short_cell(out, |out| {
+        for (index, group) in groups.iter().enumerate().take(before) {
+            if length > 0 && index == start {
+                out.extend_from_slice(b"::");
+            } else if index < start || index >= start + length {
+                if index > 0 && index != start + length {
+                    out.push(b':');
+                }
+                hex_group(*group, out);
+            }
+        }
+        if before < groups.len() {
+            if is_mapped {
+                out.push(b':');
+            }
             push(out, &Ipv4Addr::new(a, b, c, d));
         }
-        _ => push(out, &address),
     });
     Ok(())
+}
+
+/// Where the first of the longest runs of zeros begins, and how many they are.
+fn longest_zeros(groups: &[u16; 8]) -> (usize, usize) {
+    let (mut best, mut run) = ((groups.len(), 0), 0);
+    for (index, group) in groups.iter().enumerate() {
+        run = if *group == 0 { run + 1 } else { 0 };
+        if run > best.1 {
+            best = (index + 1 - run, run);
+        }
+    }
+    best
+}
+
+/// Without zeros in front.
+fn hex_group(group: u16, out: &mut Vec<u8>) {
+    let [high, low] = group.to_be_bytes();
+    let digits = [high >> 4, high & 0xf, low >> 4, low & 0xf];
+    let zeros = digits.iter().take(3).take_while(|digit| **digit == 0).count();
+    out.extend(digits.iter().skip(zeros).map(|digit| hex(*digit)));
 }
 
 fn whole<const N: usize>(stored: &[u8]) -> Result<[u8; N], Fault> {
@@ -79,6 +115,19 @@ mod tests {
         check(inet4, &[192, 168, 1, 255], "192.168.1.255");
         check(inet6, &[], "::");
         check(inet6, &[0x20, 0x01, 0x0d, 0xb8], "2001:db8::");
+        for (text, expected) in [
+            ("1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"),
+            ("1:0:3:4:5:6:0:8", "1::3:4:5:6:0:8"),
+            ("0:2:3:4:5:6:7:8", "::2:3:4:5:6:7:8"),
+            ("1:2:3:4:5:6:7:0", "1:2:3:4:5:6:7::"),
+            ("1:0:3:0:0:6:7:8", "1:0:3::6:7:8"),
+            ("::1", "::1"),
+            ("::1.2.3.4", "::1.2.3.4"),
+            ("::ffff:0.0.0.4", "::ffff:0.0.0.4"),
+            ("::fffe:1.2.3.4", "::fffe:102:304"),
+        ] {
+            check(inet6, &text.parse::<Ipv6Addr>().unwrap().octets(), expected);
+        }
         assert_eq!(inet4(&[0; 5], &mut Vec::new()), Err(Fault::Length));
     }
 

@@ -79,7 +79,7 @@ pub enum Decoded {
     Query(Query),
     /// The transaction is committed.
     Xid,
-    /// The transaction is prepared.
+    /// The transaction is prepared, or committed at once.
     XaPrepare {
         /// Committed at once.
         one_phase: bool,
@@ -311,7 +311,7 @@ impl Decoder {
             return Ok(Decoded::TableMap { id, bound: table.bound.is_some() });
         }
         let whole = body.0.into();
-        let map = body.skip(FLAGS_BYTES).and_then(|()| table_map::decode(body));
+        let map = body.skip(FLAGS_BYTES).and_then(|()| table_map::decode(self.flavour, body));
         let map = named("TABLE_MAP", map)?;
         self.tables.insert(id, Table { body: whole, map, bound: None });
         Ok(Decoded::TableMap { id, bound: false })

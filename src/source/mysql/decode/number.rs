@@ -113,7 +113,9 @@ const fn group_bytes(digits: u8) -> u8 {
 
 const DIGITS: u8 = 9;
 const GROUP_BYTES: u8 = 4;
-/// Bytes of the longest DECIMAL, with room.
+/// Digits of the longest DECIMAL, that of an expression.
+pub(super) const DIGITS_MAX: u8 = 81;
+/// Its bytes, if none of its groups is full.
 const BYTES_MAX: usize = 40;
 const SIGN: u8 = 0x80;
 

@@ -129,8 +129,9 @@ impl RowDecoder {
         mut rows: Bytes<'_>,
         event: &mut RowsEvent,
     ) -> Result<(), RowFault> {
-        while !rows.is_empty() {
-            let left = rows.len();
+        // A row of nothing but defaults takes no bytes: replicas too take no bytes for one row.
+        let mut left = rows.len() + usize::from(image.null_bytes == 0);
+        while left > 0 {
             event.push_with(op, |out| {
                 match &image.presence {
                     None => self.whole(&mut rows, out)?,
@@ -139,6 +140,7 @@ impl RowDecoder {
                 Ok::<_, RowFault>(out.len())
             })?;
             progress(left, rows)?;
+            left = rows.len();
         }
         Ok(())
     }

@@ -165,14 +165,16 @@ impl MappedColumn {
             | (ColumnType::Timestamp { .. }, StoredType::OldTimestamp)
             | (ColumnType::Json, StoredType::Json(_))
             | (ColumnType::Json, StoredType::Blob(4))
-            | (ColumnType::Geometry, StoredType::Geometry(_) | StoredType::Blob(4))
-            | (ColumnType::VarChar { .. }, StoredType::CompressedVarChar(_)) => true,
+            | (ColumnType::Geometry, StoredType::Geometry(_) | StoredType::Blob(4)) => true,
             (ColumnType::Time { fsp }, StoredType::Time(stored))
             | (ColumnType::DateTime { fsp }, StoredType::DateTime(stored))
             | (ColumnType::Timestamp { fsp }, StoredType::Timestamp(stored)) => *fsp == stored,
             (ColumnType::Char { length }, StoredType::Char(stored))
             | (ColumnType::VarChar { length }, StoredType::VarChar(stored)) => {
                 width(*length, stored)
+            }
+            (ColumnType::VarChar { length }, StoredType::CompressedVarChar(stored)) => {
+                width(*length, stored.saturating_sub(METHOD_BYTE))
             }
             (
                 ColumnType::Text { length_bytes },
@@ -248,8 +250,9 @@ impl MappedColumn {
             }
             StoredType::Year => ColumnType::Year,
             StoredType::Char(bytes) => ColumnType::Char { length: characters(bytes)? },
-            StoredType::VarChar(bytes) | StoredType::CompressedVarChar(bytes) => {
-                ColumnType::VarChar { length: characters(bytes)? }
+            StoredType::VarChar(bytes) => ColumnType::VarChar { length: characters(bytes)? },
+            StoredType::CompressedVarChar(bytes) => {
+                ColumnType::VarChar { length: characters(bytes.saturating_sub(METHOD_BYTE))? }
             }
             StoredType::Blob(length_bytes) | StoredType::CompressedBlob(length_bytes) => {
                 ColumnType::Text { length_bytes }
@@ -302,6 +305,9 @@ impl MappedColumn {
         self.member_texts().map(|members| format!(" ({})", quoted(&members))).unwrap_or_default()
     }
 }
+
+/// The byte that says how a compressed value is compressed.
+const METHOD_BYTE: u16 = 1;
 
 const fn integer(bytes: u8) -> &'static str {
     match bytes {

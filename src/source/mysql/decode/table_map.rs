@@ -4,6 +4,7 @@
 //! there as far as `binlog_row_metadata` has them written (MariaDB: nothing unless it is set).
 
 use crate::event::{CollationId, collation};
+use crate::source::mysql::Flavour;
 
 use super::bytes::Bytes;
 use super::error::Fault;
@@ -115,7 +116,13 @@ impl StoredType {
         matches!(self, Self::Int(_) | Self::Decimal(..) | Self::Float | Self::Double | Self::Year)
     }
 
-    const fn is_text(self) -> bool {
+    /// Whether MySQL logs a charset for it.
+    const fn is_mysql_text(self) -> bool {
+        matches!(self, Self::Char(_) | Self::VarChar(_) | Self::Blob(_) | Self::Vector(_))
+    }
+
+    /// Whether MariaDB logs a charset for it.
+    const fn is_mariadb_text(self) -> bool {
         matches!(
             self,
             Self::Char(_)
@@ -123,6 +130,7 @@ impl StoredType {
                 | Self::Blob(_)
                 | Self::CompressedVarChar(_)
                 | Self::CompressedBlob(_)
+                | Self::Geometry(_)
         )
     }
 
@@ -194,7 +202,7 @@ fn length_bytes(metadata: &mut Bytes<'_>) -> Result<u8, Fault> {
 }
 
 /// Reads what stands behind the table's id and the flags.
-pub(super) fn decode(mut body: Bytes<'_>) -> Result<TableMap, Fault> {
+pub(super) fn decode(flavour: Flavour, mut body: Bytes<'_>) -> Result<TableMap, Fault> {
     let database = name(&mut body)?;
     let table = name(&mut body)?;
     let count = body.count()?;
@@ -219,7 +227,7 @@ pub(super) fn decode(mut body: Bytes<'_>) -> Result<TableMap, Fault> {
     let mut map = TableMap { database, table, columns, is_full: false, primary_key: Vec::new() };
     while !body.is_empty() {
         let (kind, mut field) = (body.u8()?, Bytes(body.packed_prefixed()?));
-        map.optional(kind, &mut field)?;
+        map.optional(flavour, kind, &mut field)?;
     }
     Ok(map)
 }
@@ -241,7 +249,11 @@ fn bit(bits: &[u8], index: usize) -> bool {
 }
 
 impl TableMap {
-    fn optional(&mut self, kind: u8, field: &mut Bytes<'_>) -> Result<(), Fault> {
+    fn optional(&mut self, flavour: Flavour, kind: u8, field: &mut Bytes<'_>) -> Result<(), Fault> {
+        let is_text = match flavour {
+            Flavour::Mysql => StoredType::is_mysql_text,
+            Flavour::MariaDb => StoredType::is_mariadb_text,
+        };
         match kind {
             SIGNS => {
                 let bits = field.rest();
@@ -251,8 +263,8 @@ impl TableMap {
                     column.unsigned = Some(byte >> (7 - index % 8) & 1 == 1);
                 }
             }
-            DEFAULT_CHARSET => default_charset(self.those(StoredType::is_text), field)?,
-            COLUMN_CHARSET => column_charset(self.those(StoredType::is_text), field)?,
+            DEFAULT_CHARSET => default_charset(self.those(is_text), field)?,
+            COLUMN_CHARSET => column_charset(self.those(is_text), field)?,
             MEMBERS_DEFAULT_CHARSET => {
                 default_charset(self.those(StoredType::is_member), field)?;
             }

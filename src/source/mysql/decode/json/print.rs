@@ -146,7 +146,8 @@ fn in_quotes(
 fn decimal(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     let mut bytes = Bytes(bytes);
     let (precision, scale) = (bytes.u8()?, bytes.u8()?);
-    if precision > 65 || scale > precision {
+    // Those of expressions may be longer than those of columns.
+    if precision > number::DIGITS_MAX || scale > precision {
         return Err(Fault::Json);
     }
     number::Decimal::new(precision, scale, false).print(&mut bytes, out)
