@@ -9,9 +9,11 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use fastrand::Rng;
+use mysql_async::Conn;
 use vstreamd::source::mysql::decode::{Binding, DecodeError, Decoded, Decoder};
 
-use super::{LogEvent, flavour, log, run, session, values};
+use super::values::{self, Sample};
+use super::{LogEvent, flavour, log, run, session};
 use crate::harness::real::{self, Kind};
 use crate::harness::rounds;
 
@@ -72,96 +74,73 @@ fn check_size(event: &LogEvent, said: &Result<Decoded, DecodeError>) {
 }
 
 async fn update(kind: Kind) {
-    let options = ["--binlog-row-metadata=FULL"];
-    let server = real::start(kind, &options);
+    let server = real::start(kind, &["--binlog-row-metadata=FULL"]);
     let mut conn = session(&server).await;
     run(&mut conn, "CREATE DATABASE corpus CHARACTER SET utf8mb4").await;
     run(&mut conn, "USE corpus").await;
-    let mut random = Rng::with_seed(9);
-    let own = match kind {
-        Kind::MySql => &[
-            "SET binlog_row_value_options = PARTIAL_JSON",
-            "SET binlog_rows_query_log_events = ON",
-        ],
-        Kind::MariaDb => &["SET gtid_domain_id = 3", "SET GLOBAL log_bin_compress_min_len = 10"],
+    let (first, last) = match kind {
+        Kind::MySql => (MYSQL_FIRST, MYSQL_LAST),
+        Kind::MariaDb => (MARIADB_FIRST, MARIADB_LAST),
     };
-    for statement in own {
-        run(&mut conn, statement).await;
-    }
+    run_all(&mut conn, first).await;
+    let mut random = Rng::with_seed(9);
     for (name, samples) in values::tables(kind) {
         let columns: Vec<String> =
             samples.iter().enumerate().map(|(n, s)| format!("c{n} {}", s.definition)).collect();
-        run(
-            &mut conn,
-            &format!("CREATE TABLE {name} (id int PRIMARY KEY, {})", columns.join(", ")),
-        )
-        .await;
-        for (round, image) in ["FULL", "MINIMAL"].iter().enumerate() {
+        let create = format!("CREATE TABLE {name} (id int PRIMARY KEY, {})", columns.join(", "));
+        run(&mut conn, &create).await;
+        for image in ["FULL", "MINIMAL"] {
             run(&mut conn, &format!("SET binlog_row_image = {image}")).await;
-            for change in ["INSERT INTO {t} SET id = 1", "UPDATE {t} SET id = id + 1", "DELETE"] {
-                let mut statement = change.replace("{t}", name);
-                for (n, sample) in samples.iter().enumerate().filter(|_| change != "DELETE") {
-                    if let Some(literal) = sample.literal {
-                        let value = literal(&mut random);
-                        // What is long says no more than what is short.
-                        let short =
-                            if value.contains("REPEAT") { "NULL".to_owned() } else { value };
-                        statement.push_str(&format!(", c{n} = {short}"));
-                    }
-                }
-                let delete = format!("DELETE FROM {name}");
-                run(&mut conn, if change == "DELETE" { &delete } else { &statement }).await;
-            }
-            if kind == Kind::MariaDb && round == 0 {
-                run(&mut conn, "SET GLOBAL log_bin_compress = ON").await;
-            }
-        }
-        if kind == Kind::MariaDb {
-            run(&mut conn, "SET GLOBAL log_bin_compress = OFF").await;
-        }
-        if kind == Kind::MySql && name == "own" {
-            for statement in [
-                "SET binlog_row_image = FULL",
-                r#"INSERT INTO own SET id = 1, c0 = '{"a": [1, {"b": "text"}], "k k": 1.5}'"#,
-                r#"UPDATE own SET c0 = JSON_SET(c0, '$.a[1].b', 'x', '$."k k"', 2)"#,
-                "UPDATE own SET c0 = JSON_REMOVE(c0, '$.a[0]')",
-            ] {
-                run(&mut conn, statement).await;
-            }
+            change_rows(&mut conn, name, &samples, &mut random).await;
         }
     }
-    let last: &[&str] = match kind {
-        Kind::MySql => &[
-            "SET gtid_next = 'AUTOMATIC:some_tag'",
-            "CREATE TABLE last (id int)",
-            "SET gtid_next = 'AUTOMATIC'",
-            "SET binlog_transaction_compression = ON",
-            "INSERT INTO last VALUES (1)",
-        ],
-        Kind::MariaDb => &["CREATE TABLE last (id int)"],
-    };
-    let xa =
-        ["XA START 'g','b'", "INSERT INTO last VALUES (2)", "XA END 'g','b'", "XA PREPARE 'g','b'"];
-    for statement in last.iter().chain(&xa).chain(&["XA COMMIT 'g','b'", "FLUSH LOGS"]) {
-        run(&mut conn, statement).await;
+    run_all(&mut conn, last).await;
+    run_all(&mut conn, &["XA START 'g','b'", "INSERT INTO last (id) VALUES (2)"]).await;
+    run_all(&mut conn, &["XA END 'g','b'", "XA PREPARE 'g','b'", "XA COMMIT 'g','b'"]).await;
+    run(&mut conn, "FLUSH LOGS").await;
+    let lines: String = chosen(&log(&server)).iter().map(|event| written(event) + "\n").collect();
+    std::fs::create_dir_all(path(kind).parent().unwrap()).unwrap();
+    std::fs::write(path(kind), lines).unwrap();
+}
+
+async fn run_all(conn: &mut Conn, statements: &[&str]) {
+    for statement in statements {
+        run(conn, statement).await;
     }
-    let mut lines = Vec::new();
-    let mut met: HashMap<(u8, Vec<u8>), usize> = HashMap::new();
-    for event in log(&server) {
-        // Table maps are needed once, rows of each table, other events a few times each.
+}
+
+async fn change_rows(conn: &mut Conn, name: &str, samples: &[Sample], random: &mut Rng) {
+    for change in ["INSERT INTO {t} SET id = 1", "UPDATE {t} SET id = id + 1"] {
+        let mut statement = change.replace("{t}", name);
+        for (n, sample) in samples.iter().enumerate() {
+            if let Some(literal) = sample.literal {
+                // What is long says no more than what is short.
+                let value = Some(literal(random)).filter(|value| !value.contains("REPEAT"));
+                write!(statement, ", c{n} = {}", value.as_deref().unwrap_or("NULL")).unwrap();
+            }
+        }
+        run(conn, &statement).await;
+    }
+    run(conn, &format!("DELETE FROM {name}")).await;
+}
+
+/// Table maps once, rows of each table and all other kinds a few times each.
+fn chosen(events: &[LogEvent]) -> Vec<&LogEvent> {
+    let mut met: HashMap<(u8, &[u8]), usize> = HashMap::new();
+    let mut chosen = Vec::new();
+    for event in events {
         let (what, most) = match event.kind {
-            19 => (event.body.clone(), 1),
-            23..=25 | 30..=32 | 39 | 166..=168 => (event.body[..6].to_vec(), 3),
-            _ => (Vec::new(), 4),
+            19 => (&event.body[..], 1),
+            23..=25 | 30..=32 | 39 | 166..=168 => (&event.body[..6], 3),
+            _ => (&[][..], 4),
         };
         let count = met.entry((event.kind, what)).or_default();
         *count += 1;
         if *count <= most && event.body.len() <= EVENT_BYTES_MAX {
-            lines.push(written(&event) + "\n");
+            chosen.push(event);
         }
     }
-    std::fs::create_dir_all(path(kind).parent().unwrap()).unwrap();
-    std::fs::write(path(kind), lines.concat()).unwrap();
+    chosen
 }
 
 #[tokio::test]
@@ -271,3 +250,29 @@ const EVENT_BYTES_MAX: usize = 4096;
 /// The most that a byte of an event comes to: one that says that none of 4,096 columns is there, or
 /// the index of a long member of an ENUM; compressed ones are multiplied by what they inflate to.
 const BYTES_PER_BYTE: usize = 8192;
+
+const MYSQL_FIRST: &[&str] =
+    &["SET binlog_row_value_options = PARTIAL_JSON", "SET binlog_rows_query_log_events = ON"];
+const MARIADB_FIRST: &[&str] =
+    &["SET gtid_domain_id = 3", "SET GLOBAL log_bin_compress_min_len = 10"];
+/// Changes of documents, a tag, a compressed transaction.
+const MYSQL_LAST: &[&str] = &[
+    "SET binlog_row_image = FULL",
+    r#"INSERT INTO own SET id = 1, c0 = '{"a": [1, {"b": "text"}], "k k": 1.5}'"#,
+    r#"UPDATE own SET c0 = JSON_SET(c0, '$.a[1].b', 'x', '$."k k"', 2)"#,
+    "UPDATE own SET c0 = JSON_REMOVE(c0, '$.a[0]')",
+    "SET gtid_next = 'AUTOMATIC:some_tag'",
+    "CREATE TABLE last (id int)",
+    "SET gtid_next = 'AUTOMATIC'",
+    "SET binlog_transaction_compression = ON",
+    "INSERT INTO last VALUES (1)",
+];
+const MARIADB_LAST: &[&str] = &[
+    "CREATE TABLE last (id int, t text)",
+    "SET GLOBAL log_bin_compress = ON",
+    "INSERT INTO last VALUES (1, 'a text of some length'), (2, 'another one')",
+    "UPDATE last SET t = 'a third one, which is as long'",
+    "DELETE FROM last",
+    "CREATE TABLE a_statement_of_some_length (id int)",
+    "SET GLOBAL log_bin_compress = OFF",
+];

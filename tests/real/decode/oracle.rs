@@ -2,14 +2,16 @@
 //! SELECT, whatever metadata it writes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use fastrand::Rng;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row as Answer, Value};
 use vstreamd::event::{ColumnType, Op, RowsEvent, TableSchema};
+use vstreamd::source::mysql::decode::{Binding, Decoded, Decoder};
 
 use super::values::{self, Sample};
-use super::{cells, decode, log, rows, run, select, session, tables};
+use super::{LogEvent, cells, decode, flavour, log, rows, run, select, session, tables};
 use crate::harness::real::{self, Kind};
 use crate::harness::rounds;
 
@@ -24,7 +26,7 @@ async fn check(kind: Kind, options: &[&str], seed: u64) {
     let mut expected = HashMap::new();
     for (name, samples) in values::tables(kind) {
         create(&mut conn, name, &samples).await;
-        let count = rounds(30, 200, 2_000);
+        let count = rounds(20, 200, 2_000);
         for id in 0..count {
             let values = assignments(&samples, &mut random);
             run(&mut conn, &format!("INSERT INTO {name} SET id = {id}{values}")).await;
@@ -42,6 +44,9 @@ async fn check(kind: Kind, options: &[&str], seed: u64) {
     }
     let known = tables(&server, "oracle").await;
     let events = log(&server);
+    if options.contains(&FULL) {
+        check_alone(kind, &events, &known);
+    }
     let mut changes = 0;
     for event in rows(decode(kind, &events, &known)) {
         let name = event.schema().name.table.to_string();
@@ -149,31 +154,20 @@ fn bits(text: &[u8]) -> u32 {
 }
 
 /// With names in the log, it alone says how to read the rows.
-async fn check_alone(kind: Kind) {
-    let server = real::start(kind, &["--binlog-row-metadata=FULL"]);
-    let mut conn = session(&server).await;
-    run(&mut conn, "CREATE DATABASE oracle CHARACTER SET utf8mb4").await;
-    run(&mut conn, "USE oracle").await;
-    for (name, samples) in values::tables(kind) {
-        create(&mut conn, name, &samples).await;
-        run(&mut conn, &format!("INSERT INTO {name} SET id = 'x'")).await;
-    }
-    let known = tables(&server, "oracle").await;
-    let mut decoder = vstreamd::source::mysql::decode::Decoder::new(super::flavour(kind));
+fn check_alone(kind: Kind, events: &[LogEvent], known: &HashMap<String, Arc<TableSchema>>) {
+    let mut decoder = Decoder::new(flavour(kind));
     let mut met = 0;
-    for event in log(&server) {
-        use vstreamd::source::mysql::decode::{Binding, Decoded};
+    for event in events {
         if let Decoded::TableMap { id, bound: false } = decoder.push(event.raw()).unwrap() {
             let map = decoder.table_map(id).unwrap();
             if let Some(known) = known.get(&*map.table) {
-                let alone = map.schema(None).unwrap();
-                check_schema(&alone, known);
+                check_schema(&map.schema(None).unwrap(), known);
                 met += 1;
             }
             decoder.bind(id, Binding::Skip).unwrap();
         }
     }
-    assert_eq!(met, known.len());
+    assert!(met >= known.len());
 }
 
 fn check_schema(alone: &TableSchema, known: &TableSchema) {
@@ -197,7 +191,7 @@ async fn values_of_mysql_without_names_in_the_log() {
 
 #[tokio::test]
 async fn values_of_mysql_with_names_in_the_log() {
-    check(Kind::MySql, &["--binlog-row-metadata=FULL"], 2).await;
+    check(Kind::MySql, &[FULL], 2).await;
 }
 
 #[tokio::test]
@@ -212,16 +206,7 @@ async fn values_of_mariadb_with_some_metadata() {
 
 #[tokio::test]
 async fn values_of_mariadb_with_names_in_the_log() {
-    let options = ["--binlog-row-metadata=FULL", "--log-bin-compress=ON"];
-    check(Kind::MariaDb, &options, 5).await;
+    check(Kind::MariaDb, &[FULL, "--log-bin-compress=ON"], 5).await;
 }
 
-#[tokio::test]
-async fn schemas_of_mysqls_log_alone() {
-    check_alone(Kind::MySql).await;
-}
-
-#[tokio::test]
-async fn schemas_of_mariadbs_log_alone() {
-    check_alone(Kind::MariaDb).await;
-}
+const FULL: &str = "--binlog-row-metadata=FULL";

@@ -193,3 +193,103 @@ const EVENT_HEADER_BYTES: usize = 19;
 const EVENT_LENGTH_AT: usize = 9;
 /// What is inflated at a time.
 const STEP_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
+    use super::*;
+
+    fn deflated(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn stored_event(length: u32, bytes: &[u8]) -> Vec<u8> {
+        let mut stored = vec![0x84];
+        stored.extend_from_slice(&length.to_be_bytes());
+        stored.extend_from_slice(&deflated(bytes));
+        stored
+    }
+
+    #[test]
+    fn events_inflate_to_exactly_what_they_claim() {
+        for length in [0_u32, 1, 65_535, 65_536, 65_537, 300_000] {
+            let bytes: Vec<u8> =
+                (0..length).map(|n| (n.wrapping_mul(n) >> 7).to_le_bytes()[0]).collect();
+            let stored = stored_event(length, &bytes);
+            assert_eq!(event(Bytes(&stored)).as_deref(), Ok(&bytes[..]));
+            let short = &stored[..stored.len() - 1];
+            assert!(event(Bytes(short)).is_err());
+            let more = stored_event(length + 1, &bytes);
+            assert_eq!(event(Bytes(&more)), Err(Fault::Compressed));
+            if let Some(less) = length.checked_sub(1) {
+                assert_eq!(event(Bytes(&stored_event(less, &bytes))), Err(Fault::Compressed));
+            }
+        }
+        assert_eq!(event(Bytes(&stored_event(u32::MAX, b"x"))), Err(Fault::TooLarge));
+        assert_eq!(event(Bytes(&[0x91, 1])), Err(Fault::Compression));
+    }
+
+    #[test]
+    fn columns_by_every_method() {
+        let check = |stored: &[u8], expected: Result<&[u8], Fault>| {
+            let mut out = Vec::new();
+            let read = column(stored, 100, &mut out);
+            let cell = read.map(|()| crate::event::row::split_cell(&out).unwrap().0.unwrap());
+            assert_eq!(cell, expected);
+        };
+        check(b"", Ok(b""));
+        check(b"\0plain", Ok(b"plain"));
+        let zlib = deflated(&[b'x'; 50]);
+        check(&[&[0x81, 50][..], &zlib].concat(), Ok(&[b'x'; 50]));
+        let raw = &zlib[2..zlib.len() - 4];
+        check(&[&[0x89, 50][..], raw].concat(), Ok(&[b'x'; 50]));
+        check(&[&[0x81, 101][..], &zlib].concat(), Err(Fault::TooLarge));
+        check(&[&[0x71, 50][..], &zlib].concat(), Err(Fault::Compression));
+    }
+
+    fn stored_payload(method: u8, claimed: u8, bytes: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(bytes.len()).unwrap();
+        let mut stored = vec![2, 1, method, 3, 1, claimed, 1, 1, length, 0];
+        if method == 255 {
+            stored.splice(1..3, [3, 252, 255, 0]);
+        }
+        stored.extend_from_slice(bytes);
+        stored
+    }
+
+    /// A server's header, of which only the length counts here, and some bytes behind it.
+    fn inner(behind: u8) -> Vec<u8> {
+        let mut event = vec![0; 19 + usize::from(behind)];
+        event[9] = 19 + behind;
+        event
+    }
+
+    #[test]
+    fn transactions_are_whole_or_errors() {
+        let events = [inner(3), inner(0), inner(40)].concat();
+        let claimed = u8::try_from(events.len()).unwrap();
+        let compressed = zstd::encode_all(&events[..], 3).unwrap();
+        let stored = stored_payload(0, claimed, &compressed);
+        assert_eq!(payload(Bytes(&stored)), Ok(3));
+        assert_eq!(payload(Bytes(&stored_payload(255, claimed, &events))), Ok(3));
+        for length in 0..stored.len() {
+            assert!(payload(Bytes(&stored[..length])).is_err(), "{length} bytes");
+        }
+        let mut corrupt = compressed.clone();
+        *corrupt.last_mut().unwrap() ^= 0x55;
+        assert!(payload(Bytes(&stored_payload(0, claimed, &corrupt))).is_err());
+        // A piece of an event, and other than what is claimed.
+        let piece = zstd::encode_all(&events[..events.len() - 1], 3).unwrap();
+        assert!(payload(Bytes(&stored_payload(0, claimed - 1, &piece))).is_err());
+        let other = stored_payload(0, claimed - 1, &compressed);
+        assert_eq!(payload(Bytes(&other)), Err(Fault::Compressed));
+        let method = stored_payload(7, claimed, &compressed);
+        assert_eq!(payload(Bytes(&method)), Err(Fault::Compression));
+    }
+}

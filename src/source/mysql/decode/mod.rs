@@ -437,3 +437,134 @@ const FLAGS_BYTES: usize = 2;
 const ARTIFICIAL: u16 = 0x20;
 /// Header flag: who does not know the event may go on without it.
 const IGNORABLE: u16 = 0x80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::row::Row;
+    use crate::event::{CollationId, Column, ColumnType, TableName};
+
+    fn event(kind: u8, body: &[u8]) -> RawEvent<'_> {
+        RawEvent { timestamp: 0, kind, server_id: 1, log_pos: 500, flags: 0, body }
+    }
+
+    /// A table map of `d.t (a int, b varchar(9) latin1)`, the types as given.
+    fn map(id: u8, kinds: [u8; 2]) -> Vec<u8> {
+        let mut body = vec![id, 0, 0, 0, 0, 0, 1, 0, 1, b'd', 0, 1, b't', 0, 2];
+        body.extend_from_slice(&kinds);
+        body.extend_from_slice(&[2, 9, 0, 3]);
+        body
+    }
+
+    fn schema() -> Arc<TableSchema> {
+        let int = ColumnType::Int { bytes: 4, unsigned: false };
+        let text = ColumnType::VarChar { length: 9 };
+        let columns = vec![
+            Column::plain("a", int, CollationId::BINARY),
+            Column::plain("b", text, CollationId::LATIN1_SWEDISH_CI),
+        ];
+        let name = TableName::new("d", "t");
+        Arc::new(TableSchema { name, columns, key: Vec::new(), key_is_primary: false })
+    }
+
+    fn bound() -> Decoder {
+        let mut decoder = Decoder::new(Flavour::MariaDb);
+        let id = TableId(7);
+        let said = decoder.push(event(19, &map(7, [3, 15])));
+        assert_eq!(said, Ok(Decoded::TableMap { id, bound: false }));
+        decoder.bind(id, Binding::Rows(schema())).unwrap();
+        decoder
+    }
+
+    #[test]
+    fn a_table_map_is_prepared_once() {
+        let mut decoder = bound();
+        let id = TableId(7);
+        let mut push = |body: &[u8]| decoder.push(event(19, body)).unwrap();
+        assert_eq!(push(&map(7, [3, 15])), Decoded::TableMap { id, bound: true });
+        assert_eq!(push(&map(7, [8, 15])), Decoded::TableMap { id, bound: false });
+        assert_eq!(push(&map(7, [3, 15])), Decoded::TableMap { id, bound: false });
+        let rows = [7, 0, 0, 0, 0, 0, 1, 0, 2, 3];
+        let unbound = decoder.push(event(23, &rows));
+        assert_eq!(unbound, Err(DecodeError::Unbound("d.t".into())));
+        decoder.bind(id, Binding::Skip).unwrap();
+        assert_eq!(decoder.push(event(23, &rows)), Ok(Decoded::RowsSkipped));
+        assert_eq!(decoder.push(event(15, &[])), Ok(Decoded::Format));
+        let unknown = decoder.push(event(23, &rows));
+        assert_eq!(unknown, Err(DecodeError::NoTableMap(id)));
+    }
+
+    #[test]
+    fn a_schema_that_does_not_fit_is_refused_with_what_differs() {
+        let mut decoder = Decoder::new(Flavour::MariaDb);
+        decoder.push(event(19, &map(7, [8, 15]))).unwrap();
+        let refused = decoder.bind(TableId(7), Binding::Rows(schema())).unwrap_err();
+        let DecodeError::Binding { mismatch, .. } = refused else { panic!("{refused}") };
+        let text = "the log has column a as bigint, \
+                    the table has Int { bytes: 4, unsigned: false }";
+        assert_eq!(mismatch.to_string(), text);
+        let map = decoder.table_map(TableId(7)).unwrap();
+        assert_eq!(map.schema(None), Err(SchemaMismatch::Unknown));
+    }
+
+    fn check(rows: &[u8], expected: &[&[u8]]) {
+        let mut body = vec![7, 0, 0, 0, 0, 0, 1, 0];
+        body.extend_from_slice(rows);
+        let Ok(Decoded::Rows(rows)) = bound().push(event(24, &body)) else { panic!("rows") };
+        let encoded = |row: Option<Row<'_>>| row.unwrap().encoded().to_vec();
+        let found: Vec<Vec<u8>> = rows
+            .changes(0..rows.len())
+            .flat_map(|change| [encoded(change.before), encoded(change.after)])
+            .collect();
+        assert_eq!(found, expected);
+        for length in 0..body.len() {
+            let cut = bound().push(event(24, &body[..length]));
+            assert!(
+                matches!(&cut, Ok(Decoded::Rows(part)) if part.len() < rows.len()) || cut.is_err()
+            );
+        }
+    }
+
+    #[test]
+    fn images_after_are_completed_from_those_before() {
+        // Full images, then MariaDB's FULL_NODUP, of which the one after has what has changed.
+        check(
+            &[2, 3, 3, 0, 1, 0, 0, 0, 2, b'x', b'y', 2, 5, 0, 0, 0],
+            &[b"\x011\x02xy", b"\x015\xfb"],
+        );
+        check(
+            &[2, 3, 1, 0, 1, 0, 0, 0, 2, b'x', b'y', 0, 5, 0, 0, 0],
+            &[b"\x011\x02xy", b"\x015\x02xy"],
+        );
+        check(&[2, 3, 2, 2, 1, 0, 0, 0, 0, 1, b'z'], &[b"\x011\xfb", b"\x011\x01z"]);
+    }
+
+    #[test]
+    fn the_checksum_behind_a_rotate_is_no_part_of_its_name() {
+        let mut body = 4_u64.to_le_bytes().to_vec();
+        body.extend_from_slice(b"binlog.000003");
+        let rotate = |body: &[u8]| {
+            let raw = RawEvent { flags: 0x20, log_pos: 0, ..event(4, body) };
+            Decoder::new(Flavour::MariaDb).push(raw)
+        };
+        let expected =
+            Ok(Decoded::Rotate { file: "binlog.000003".to_owned(), position: 4, artificial: true });
+        assert_eq!(rotate(&body), expected);
+        body.extend_from_slice(&[0; 4]);
+        let raw = RawEvent { flags: 0x20, log_pos: 0, ..event(4, &body) };
+        let checksum = checksum_before(&raw, 4).to_le_bytes();
+        body.truncate(body.len() - 4);
+        body.extend_from_slice(&checksum);
+        assert_eq!(rotate(&body), expected);
+    }
+
+    #[test]
+    fn unknown_events_are_errors_unless_they_may_be_ignored() {
+        let mut decoder = Decoder::new(Flavour::Mysql);
+        assert_eq!(decoder.push(event(99, &[])), Err(DecodeError::UnknownEvent(99)));
+        let ignorable = RawEvent { flags: 0x80, ..event(99, &[]) };
+        assert_eq!(decoder.push(ignorable), Ok(Decoded::Skip));
+        // MariaDB's kinds are nothing to MySQL.
+        assert_eq!(decoder.push(event(162, &[])), Err(DecodeError::UnknownEvent(162)));
+    }
+}
