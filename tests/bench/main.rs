@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod allocations;
+mod binlog;
 mod compare;
 mod figures;
 mod latency;
@@ -29,9 +30,10 @@ fn main() {
     {
         return streams::child(arguments);
     }
-    let sections: [(&str, fn()); 7] = [
+    let sections: [(&str, fn()); 8] = [
         ("encoder", speed::encoder),
         ("copy", speed::copy),
+        ("binlog", binlog::binlog),
         ("latency", latency::latency),
         ("cancel", lives::cancel),
         ("death", lives::death),

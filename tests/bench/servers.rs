@@ -19,9 +19,14 @@ pub struct Vstreamd {
 impl Vstreamd {
     /// Starts `vstreamd serve` with the given `[limits]`.
     pub fn start(limits: &str) -> Vstreamd {
+        Self::configured(&format!("[limits]\n{limits}\n"))
+    }
+
+    /// Starts `vstreamd serve` with this configuration.
+    pub fn configured(configuration: &str) -> Vstreamd {
         let dir = TempDir::new().expect("make a directory");
         let config = dir.path().join("vstreamd.toml");
-        std::fs::write(&config, format!("[limits]\n{limits}\n")).expect("write a configuration");
+        std::fs::write(&config, configuration).expect("write a configuration");
         let mut process = Command::new(env!("CARGO_BIN_EXE_vstreamd"))
             .args(["serve", "--mysql-listen", "127.0.0.1:0", "--config"])
             .arg(&config)

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use vstreamd::engine::{Engine, EngineConfig};
-use vstreamd::event::GtidSet;
-use vstreamd::source::mysql::MysqlSource;
+use vstreamd::engine::{Engine, EngineConfig, ShardSources, Tablet};
+use vstreamd::event::{GtidSet, ShardName};
+use vstreamd::plan::TabletType;
+use vstreamd::source::mysql::{Budget, MysqlSource, Server, ServerUrl};
 use vstreamd::source::{Scope, Source, SourceError, Span};
 
 use crate::harness::real::{self, Kind, start};
@@ -321,6 +322,170 @@ async fn a_hundred_streams_are_one_dump() {
         let count = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
                      WHERE COMMAND LIKE 'Binlog Dump%'";
         assert_eq!(writer.query_first(count).await.unwrap(), Some(1), "{kind:?}");
+    }
+}
+
+/// A proxy in front of a server, whose connections can be frozen: they stay, and nothing moves.
+struct Proxy {
+    address: std::net::SocketAddr,
+    frozen: tokio::sync::watch::Sender<u64>,
+}
+
+impl Proxy {
+    async fn start(server: String) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (frozen, freezes) = tokio::sync::watch::channel(0);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut server = tokio::net::TcpStream::connect(&server).await.unwrap();
+                let mut freezes = freezes.clone();
+                freezes.mark_unchanged();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+                        _ = freezes.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { address, frozen }
+    }
+
+    /// Freezes the connections that there are; new ones work.
+    fn freeze(&self) {
+        self.frozen.send_modify(|freezes| *freezes += 1);
+    }
+}
+
+/// A network that swallows everything is noticed by the heartbeats that do not come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_network_is_noticed() {
+    for kind in KINDS {
+        let mut followed = Followed::start(kind, &[]).await;
+        let proxy = Proxy::start(followed.server.address()).await;
+        let url = format!("mysql://root@{}/ks", proxy.address);
+        let budget = Arc::new(Budget::new(9));
+        let proxied = Server::new("proxied-1", ServerUrl::parse(&url).unwrap(), budget);
+        let source = Arc::new(MysqlSource::new(proxied, "ks"));
+        followed.engine = stream::engine(EngineConfig::default(), source);
+        followed.stream = open(&followed.engine).await;
+        followed.write(10).await;
+        followed.check().await;
+        proxy.freeze();
+        followed.write(10).await;
+        followed.check().await;
+    }
+}
+
+/// Another server of the shard that commits in another order takes over where the first one was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_takes_over_without_a_gap() {
+    for kind in KINDS {
+        let mut followed = Followed::start(kind, DURABLE).await;
+        let (options, replicate, start): (&[&str], _, _) = match kind {
+            Kind::MySql => (
+                &[
+                    "--server-id=2",
+                    "--replica-preserve-commit-order=OFF",
+                    "--replica-parallel-workers=4",
+                ],
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_USER = 'root', \
+                 SOURCE_AUTO_POSITION = 1, GET_SOURCE_PUBLIC_KEY = 1, SOURCE_PORT = ",
+                "START REPLICA",
+            ),
+            Kind::MariaDb => (
+                &["--server-id=2", "--log-slave-updates", "--slave-parallel-threads=4"],
+                "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_USER = 'root', \
+                 MASTER_USE_GTID = slave_pos, MASTER_PORT = ",
+                "START SLAVE",
+            ),
+        };
+        let replica = real::start(kind, options);
+        let replicate = format!("{replicate}{}", followed.server.port);
+        super::run(&replica, &[&replicate, start]).await;
+        let second = Arc::new(source(&replica, "ks"));
+        let tablet = |name: &str, source: Arc<MysqlSource>| Tablet {
+            name: name.into(),
+            tablet_type: TabletType::Primary,
+            source,
+        };
+        let tablets = vec![
+            tablet("first", Arc::clone(&followed.source)),
+            tablet("second", Arc::clone(&second)),
+        ];
+        let shard = ShardSources { shard: ShardName::new("ks", "0"), tablets };
+        followed.engine = Engine::new(EngineConfig::default(), vec![shard]);
+        followed.stream = open(&followed.engine).await;
+        let writers: Vec<_> = (0..4).map(|_| followed.writer()).collect();
+        let mut running = Vec::new();
+        for (seed, writer) in writers.into_iter().enumerate() {
+            let mut writer = writer.await;
+            running.push(tokio::spawn(async move {
+                let mut random = fastrand::Rng::with_seed(seed as u64);
+                for _ in 0..50 {
+                    // Writers may deadlock; then one of them is rolled back.
+                    if write_one(&mut writer, &mut random).await.is_err() {
+                        writer.query_drop("ROLLBACK").await.unwrap();
+                    }
+                }
+            }));
+        }
+        for writer in running {
+            writer.await.unwrap();
+        }
+        let written = followed.source.position().await.unwrap();
+        let caught_up = async {
+            while !second.position().await.unwrap().contains_set(&written) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, caught_up).await.expect("the replica catches up");
+        // The stream has read none of it, or all, or something in between.
+        followed.server = replica;
+        followed.source = second;
+        followed.write(20).await;
+        followed.check().await;
+    }
+}
+
+/// The server's own program sees the same changes of rows in the same order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_servers_own_program_sees_the_same_changes() {
+    for kind in KINDS {
+        let mut followed = Followed::start(kind, &[]).await;
+        followed.write(200).await;
+        followed.check().await;
+        let program = match kind {
+            Kind::MySql => "mysqlbinlog",
+            Kind::MariaDb => "mariadb-binlog",
+        };
+        let port = followed.server.port.to_string();
+        let said = std::process::Command::new(real::client(kind).with_file_name(program))
+            .args([
+                "--no-defaults",
+                "--read-from-remote-server",
+                "-vv",
+                "--base64-output=decode-rows",
+            ])
+            .args(["-h127.0.0.1", "-uroot", "-P", &port, "binlog.000001"])
+            .output()
+            .unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let text = String::from_utf8_lossy(&said.stdout);
+        let table = "`ks`.`t`";
+        let verbs = text.lines().filter_map(|line| line.strip_prefix("### "));
+        let theirs: Vec<_> = verbs
+            .filter_map(|line| match line.strip_suffix(table)? {
+                "INSERT INTO " => Some("+"),
+                "UPDATE " => Some("*"),
+                "DELETE FROM " => Some("-"),
+                _ => None,
+            })
+            .collect();
+        let rows = followed.stream.rows();
+        let ours: Vec<_> = rows.iter().map(|row| &row.line["t ".len()..][..1]).collect();
+        assert!(theirs.len() > 200 && theirs == ours, "{kind:?}: {theirs:?} {ours:?}");
     }
 }
 
