@@ -4,13 +4,12 @@
 //! from the last line it printed.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row, Value};
 
 use super::{CliError, TailArgs};
-use crate::source::mysql::{Tls, connect_secured};
+use crate::source::mysql::{Password, Tls, connect_secured};
 
 pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
     let statement = statement(&args)?;
@@ -170,12 +169,11 @@ fn statement(args: &TailArgs) -> Result<String, CliError> {
 }
 
 fn password(args: &TailArgs) -> Result<Option<String>, CliError> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map(|text| text.lines().next().unwrap_or_default().to_owned())
-            .map_err(|source| CliError::Io { context: format!("read {}", path.display()), source })
-    };
-    args.password_file.as_deref().map(read).transpose()
+    let password = args.password_file.clone().map_or(Password::Empty, Password::File);
+    password.read().map_err(|(path, source)| CliError::Io {
+        context: format!("read {}", path.display()),
+        source,
+    })
 }
 
 fn tls(args: &TailArgs) -> Result<Tls, CliError> {

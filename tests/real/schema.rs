@@ -165,21 +165,23 @@ async fn the_key_is_the_best_there_is() {
 }
 
 #[tokio::test]
-async fn ten_thousand_tables_take_seconds() {
-    let real = real::start(Kind::MySql, &["--skip-log-bin"]);
-    let tables = crate::harness::rounds(1_000, 10_000, 10_000);
-    run(&real, &["CREATE DATABASE many"]).await;
-    let make: Vec<String> = (0..tables)
-        .map(|n| {
-            format!("CREATE TABLE many.t{n} (id int PRIMARY KEY, a varchar(9), b text, c int)")
-        })
-        .collect();
-    run(&real, &make.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let begun = tokio::time::Instant::now();
-    let found = source(&real, "many").tables().await.unwrap();
-    assert_eq!(found.len(), tables);
-    println!("{tables} tables in {:?}", begun.elapsed());
-    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+async fn many_tables_take_seconds() {
+    let tables = crate::harness::rounds(500, 2_000, 10_000);
+    for kind in [Kind::MySql, Kind::MariaDb] {
+        let real = real::start(kind, &["--skip-log-bin"]);
+        run(&real, &["CREATE DATABASE many"]).await;
+        let columns = "(id int PRIMARY KEY, a varchar(9), b text, c int)";
+        let make: Vec<String> =
+            (0..tables).map(|n| format!("CREATE TABLE many.t{n} {columns}")).collect();
+        run(&real, &make.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let begun = tokio::time::Instant::now();
+        let found = source(&real, "many").tables().await.unwrap();
+        assert_eq!(found.len(), tables);
+        let took = begun.elapsed();
+        println!("{kind:?}: {tables} tables in {took:?}");
+        // Ten times what 10,000 of them take on two cores.
+        assert!(took < std::time::Duration::from_secs(30), "{kind:?}: {took:?}");
+    }
 }
 
 #[tokio::test]

@@ -47,7 +47,9 @@ async fn keyspaces_of_servers_are_served() {
     let directory = tempfile::tempdir().unwrap();
     let keyspaces = [("commerce", url(mysql(), "served")), ("other", url(mariadb(), "served"))];
     let config = configure(directory.path(), &keyspaces);
-    let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+    // A directory that is not there yet is made, as for the embedded store.
+    let data = directory.path().join("new/data");
+    let vstreamd = Vstreamd::start_with(&data, &["--config", &config]);
     let mut conn = vstreamd.connect_olap().await;
     let names: Vec<String> = conn.query("SHOW KEYSPACES").await.unwrap();
     assert_eq!(names, ["commerce", "other"]);
@@ -97,6 +99,8 @@ async fn a_server_that_is_away_harms_nobody_else() {
     drop(mortal);
     assert_eq!(code(&mut conn, "EXPLAIN VSTREAM * FROM mortal.t").await.0, 1429);
     conn.query_drop("SELECT 1").await.unwrap();
+    let log = vstreamd.log();
+    assert!(log.contains("tablet=\"zone1-0\"") && log.contains("nothing listens at"), "{log}");
     drop(conn);
     assert!(vstreamd.stop().success());
 }

@@ -82,6 +82,8 @@ impl Identity {
     /// Reads certificate and key from `files`, else from the data directory, and the RSA key from
     /// there; makes what is missing in the data directory.
     pub fn open(data_dir: &Path, files: Option<&CertificateFiles>) -> Result<Self, IdentityError> {
+        std::fs::create_dir_all(data_dir)
+            .map_err(|source| IdentityError::Write { path: data_dir.to_owned(), source })?;
         let files = match files {
             Some(files) => files.clone(),
             None => own_certificate(data_dir)?,
