@@ -62,13 +62,20 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 
 /// Runs work on a text of so many bytes, whose time grows with it. The tasks that wait for this
 /// thread go to another one meanwhile if the text is long; there is none in a runtime of one thread.
-pub fn run_long<T>(text_bytes: usize, work: impl FnOnce() -> T) -> T {
+///
+/// The work itself gets a thread that ends with it. Otherwise each of the runtime's threads would do
+/// some of it in the course of time, and malloc keep for each of them what a large text takes; what
+/// it kept for a thread that has ended, the next one uses.
+pub fn run_long<T: Send>(text_bytes: usize, work: impl FnOnce() -> T + Send) -> T {
     let many_threads = || matches!(Handle::current().runtime_flavor(), RuntimeFlavor::MultiThread);
-    if text_bytes >= LONG_BYTES && many_threads() {
-        tokio::task::block_in_place(work)
-    } else {
-        work()
+    if text_bytes < LONG_BYTES || !many_threads() {
+        return work();
     }
+    tokio::task::block_in_place(|| {
+        std::thread::scope(|scope| {
+            scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
 }
 
 /// The future, and the word about its panic.

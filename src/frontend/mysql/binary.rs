@@ -142,6 +142,7 @@ impl BinaryCells<'_> {
             let Some(&first) = cells.get(at) else { break };
             let (start, end) = match usize::from(first) {
                 length @ ..NULL => (at + 1, at + 1 + length),
+                NULL => (at + 1, at + 1),
                 _ => long_cell(cells, at)?,
             };
             let cell = cells.get(start..end)?;
@@ -171,12 +172,12 @@ impl BinaryCells<'_> {
     }
 }
 
-/// Where a cell's text begins and ends whose length is not in its first byte; a NULL has none.
+/// Where a cell's text begins and ends whose length is not in its first byte.
 #[cold]
 fn long_cell(cells: &[u8], at: usize) -> Option<(usize, usize)> {
     let (cell, behind) = split_cell(cells.get(at..)?)?;
     let end = cells.len() - behind.len();
-    Some((end - cell.map_or(0, <[u8]>::len), end))
+    Some((end - cell?.len(), end))
 }
 
 impl Form {

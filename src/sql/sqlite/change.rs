@@ -73,7 +73,7 @@ impl Statement<'_> {
         let columns: Vec<usize> = pairs.iter().map(|(column, _)| *column).collect();
         twice(&columns, table)?;
         let values: Vec<Option<Expr>> = pairs.into_iter().map(|(_, value)| value).collect();
-        let rows = self.insert_row(&values)?;
+        let rows = self.insert_row(values)?;
         Ok((columns, vec![rows]))
     }
 
@@ -108,29 +108,25 @@ impl Statement<'_> {
             if values.len() != columns.len() {
                 return Err(Fault::ValueCount(number));
             }
-            self.insert_row(&values)
+            self.insert_row(values)
         })
     }
 
-    fn insert_row(&self, values: &[Option<Expr>]) -> Result<InsertRows, Fault> {
+    /// A value may have many MiB: each is gone once it is part of the whole.
+    fn insert_row(&self, values: Vec<Option<Expr>>) -> Result<InsertRows, Fault> {
         let scope = Scope::default();
         let reader = Reader { statement: self, scope: &scope, clause: "field list" };
-        let (mut items, mut types) = (Vec::new(), Vec::new());
-        for value in values {
-            match value {
-                None => {
-                    items.push("NULL".to_owned());
-                    types.push(None);
-                }
-                Some(expr) => {
-                    let value = reader.read(expr)?;
-                    types.push(Some(value.value_type()));
-                    items.push(value.sql);
-                }
+        let mut types = Vec::with_capacity(values.len());
+        let mut sql = String::from(if values.is_empty() { "SELECT NULL" } else { "SELECT " });
+        for (index, value) in values.into_iter().enumerate() {
+            let read = value.map(|expr| reader.read(&expr)).transpose()?;
+            if index > 0 {
+                sql.push_str(", ");
             }
+            sql.push_str(read.as_ref().map_or("NULL", |value| &value.sql));
+            types.push(read.map(|value| value.value_type()));
         }
-        let list = if items.is_empty() { "NULL".to_owned() } else { items.join(", ") };
-        Ok(InsertRows { sql: format!("SELECT {list}"), types })
+        Ok(InsertRows { sql, types })
     }
 
     fn insert_select(

@@ -589,12 +589,16 @@ fn literal(value: &Value) -> Result<Typed, Fault> {
         Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Ok(text_literal(text)),
         Value::NationalStringLiteral(text) => Ok(text_literal(text)),
         Value::HexStringLiteral(digits) => {
-            let digits = if digits.len() % 2 == 1 { format!("0{digits}") } else { digits.clone() };
             if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return Err(Fault::Syntax { near: digits, line: 1 });
+                return Err(Fault::Syntax { near: digits.clone(), line: 1 });
             }
-            let value = Typed::bytes(format!("X'{digits}'"));
-            let column_type = varchar(digits.len() / 2);
+            // There may be many MiB of them: copied once, into as much room as they need.
+            let mut sql = String::with_capacity(digits.len() + "X'0'".len());
+            sql.push_str(if digits.len() % 2 == 1 { "X'0" } else { "X'" });
+            sql.push_str(digits);
+            sql.push('\'');
+            let value = Typed::bytes(sql);
+            let column_type = varchar(digits.len().div_ceil(2));
             Ok(Typed { column_type, nullable: false, literal: Literal::Other, ..value })
         }
         Value::SingleQuotedByteStringLiteral(bits) => {
