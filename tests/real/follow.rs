@@ -12,6 +12,7 @@ use vstreamd::event::{GtidSet, ShardName};
 use vstreamd::plan::TabletType;
 use vstreamd::source::mysql::{Budget, MysqlSource, Server, ServerUrl};
 use vstreamd::source::{Scope, Source, SourceError, Span};
+use vstreamd::telemetry;
 
 use crate::harness::real::{self, Kind, start};
 use crate::harness::server_keyspace::{connect, source};
@@ -336,12 +337,12 @@ impl Proxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (frozen, freezes) = tokio::sync::watch::channel(0);
-        tokio::spawn(async move {
+        telemetry::spawn("proxy", async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut server = tokio::net::TcpStream::connect(&server).await.unwrap();
                 let mut freezes = freezes.clone();
                 freezes.mark_unchanged();
-                tokio::spawn(async move {
+                telemetry::spawn("proxied connection", async move {
                     tokio::select! {
                         _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
                         _ = freezes.changed() => std::future::pending().await,
@@ -421,7 +422,7 @@ async fn a_replica_takes_over_without_a_gap() {
         let mut running = Vec::new();
         for (seed, writer) in writers.into_iter().enumerate() {
             let mut writer = writer.await;
-            running.push(tokio::spawn(async move {
+            running.push(telemetry::spawn("writer", async move {
                 let mut random = fastrand::Rng::with_seed(seed as u64);
                 for _ in 0..50 {
                     // Writers may deadlock; then one of them is rolled back.
