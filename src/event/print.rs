@@ -196,10 +196,14 @@ pub fn float(number: f64, single: bool, out: &mut Vec<u8>) {
     let mut text = Scratch { bytes: [0; SCRATCH_BYTES], used: 0 };
     // The shortest digits of an f64 or f32 with its exponent always fit.
     let _ = if single { write!(text, "{:e}", number as f32) } else { write!(text, "{number:e}") };
-    let text = &text.bytes[..text.used];
+    let text = &mut text.bytes[..text.used];
     let Some(mark) = text.iter().position(|&byte| byte == b'e') else {
         return out.extend_from_slice(text);
     };
+    if !single {
+        round_to_even(number, text, mark);
+    }
+    let text = &*text;
     let exponent = std::str::from_utf8(&text[mark + 1..]).ok().and_then(|e| e.parse::<i32>().ok());
     let digits = text[..mark].iter().copied().filter(u8::is_ascii_digit);
     let count = digits.clone().count();
@@ -227,6 +231,33 @@ pub fn float(number: f64, single: bool, out: &mut Vec<u8>) {
     out.extend(std::iter::repeat_n(b'0', before.saturating_sub(count)));
 }
 
+/// Where a double lies exactly between two shortest texts, servers print the even one, and the
+/// standard library the upper one. `mark` is where the exponent begins.
+fn round_to_even(number: f64, text: &mut [u8], mark: usize) {
+    let digits = text[..mark].iter().filter(|byte| byte.is_ascii_digit()).count();
+    let last = text[mark - 1];
+    // Fewer digits are no rounded ones.
+    if digits < TIE_DIGITS_MIN || last.is_multiple_of(2) {
+        return;
+    }
+    let mut exact = Scratch { bytes: [0; SCRATCH_BYTES], used: 0 };
+    let _ = write!(exact, "{number:.EXACT_DIGITS$e}");
+    let mut behind = exact.bytes[..exact.used]
+        .iter()
+        .take_while(|byte| **byte != b'e')
+        .filter(|byte| byte.is_ascii_digit())
+        .skip(digits - 1);
+    let is_upper = behind.next() != Some(&last);
+    let is_tie = behind.next() == Some(&b'5') && behind.all(|digit| *digit == b'0');
+    if is_tie {
+        text[mark - 1] = if is_upper { last - 1 } else { last + 1 };
+        let read = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+        if read != Some(number) {
+            text[mark - 1] = last;
+        }
+    }
+}
+
 /// Text on the stack, for what only the standard library can print.
 struct Scratch {
     bytes: [u8; SCRATCH_BYTES],
@@ -247,7 +278,11 @@ const LENGTH_BYTE: usize = 1;
 const SIGN: usize = 1;
 /// Digits of the longest whole number.
 const DIGITS_MAX: usize = 20;
-const SCRATCH_BYTES: usize = 32;
+const SCRATCH_BYTES: usize = 64;
+/// Digits of the shortest text that can lie beside an exact one.
+const TIE_DIGITS_MIN: usize = 16;
+/// More than a double has that lies exactly between two of 17.
+const EXACT_DIGITS: usize = 40;
 /// Digits of a double with 16 before the point and one behind it.
 const FRACTION_OF_16_DIGITS: usize = 17;
 
@@ -351,6 +386,9 @@ mod tests {
             "1.234567890123456e15",
             "-2737325152840874.5",
             "1.2345678901234568e16",
+            // Both lie exactly between two texts of 17 digits.
+            "-1322730282980669.2",
+            "1322730282980669.8",
         ];
         for text in doubles {
             let expected = if text == "1e-15" { "0.000000000000001" } else { text };
