@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chains;
+mod charsets;
 mod clients;
 mod crowds;
 mod hostile;

@@ -24,8 +24,9 @@ pub fn run() {
     let connect = || ready(&server.address.to_string());
     let logged =
         LoggedRows::new(connect, &[(TRANSACTIONS * FEW, FEW), (TRANSACTIONS * MANY, MANY)]);
-    for form in ["text", "binary"] {
+    for (form, charset) in [("text", "utf8mb4"), ("binary", "utf8mb4"), ("text", "utf16")] {
         let mut client = connect();
+        client.run(&format!("SET character_set_results = {charset}"));
         let mut reads = |rows: u64| {
             let statement = logged.statement(rows);
             let query = match form {
@@ -43,7 +44,7 @@ pub fn run() {
         let per_large = (all - few) / TRANSACTIONS as f64;
         println!("  per transaction of {FEW} rows {per_small:.2}, of {MANY} rows {per_large:.2}");
         let each = (per_large - per_small) / (MANY - FEW) as f64;
-        aim(&format!("allocations per row, {form} rows"), each, "", each < 0.005, "0");
+        aim(&format!("allocations per row, {form} rows in {charset}"), each, "", each < 0.005, "0");
     }
 }
 

@@ -138,7 +138,7 @@ impl Raw {
         payload.push(u8::try_from(proof.len()).unwrap());
         payload.extend_from_slice(&proof);
         payload.extend_from_slice(login.database.as_bytes());
-        payload.extend_from_slice(&[0, 45, 0]);
+        payload.extend_from_slice(&[0, 255, 0]);
         let plugin = if login.native { "mysql_native_password" } else { "caching_sha2_password" };
         payload.extend_from_slice(plugin.as_bytes());
         payload.push(0);
@@ -179,7 +179,8 @@ impl Raw {
         }
         let mut payload = flags.to_le_bytes().to_vec();
         payload.extend_from_slice(&(1_u32 << 24).to_le_bytes());
-        payload.push(45);
+        // The default, so that a reset of the connection changes nothing.
+        payload.push(255);
         payload.extend_from_slice(&[0; 23]);
         payload.extend_from_slice(login.user.as_bytes());
         payload.push(0);

@@ -61,7 +61,12 @@ async fn the_cursors_of_a_session_share_one_bound() {
 #[tokio::test]
 async fn the_login_names_the_collation_of_texts() {
     let door = OpenDoor::scripted().await;
-    let mut raw = Raw::login(door.address, &Login::default()).await;
+    let mut raw = Raw::connect(door.address).await;
+    let mut payload = raw.login_payload(&Login::default());
+    assert_eq!(payload[8], 255);
+    payload[8] = 45;
+    raw.write(&payload).await;
+    assert_eq!(raw.read().await.unwrap()[0], 0);
     let text = "select @@collation_connection, @@character_set_results";
     assert_eq!(texts(&raw.query(text).await), ["utf8mb4_general_ci utf8mb4"]);
     door.close().await;

@@ -306,7 +306,7 @@ const COMMANDS: [(&[u8], bool); 22] = [
     (b"\x09", false),
     (b"\x0c\x01\0\0\0", true),
     (b"\x0e", true),
-    (b"\x11root\0\0commerce\0\x2d\0caching_sha2_password\0", true),
+    (b"\x11root\0\0commerce\0\xff\0caching_sha2_password\0", true),
     (b"\x16insert ?", false),
     (b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x03abc", false),
     (b"\x18\x01\0\0\0\0\0x", true),

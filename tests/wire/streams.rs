@@ -20,7 +20,7 @@ use crate::harness::scripted::Scripted;
 /// A door over one scripted server with table `commerce.corder (id int, sku varchar)`.
 pub(super) struct Fixture {
     source: MemorySource,
-    schema: Arc<TableSchema>,
+    pub(super) schema: Arc<TableSchema>,
     sequence: u64,
     pub(super) door: OpenDoor,
 }
@@ -75,7 +75,7 @@ impl Fixture {
         Self { source, schema, sequence: 0, door }
     }
 
-    fn commit(&mut self, work: MemoryWork) {
+    pub(super) fn commit(&mut self, work: MemoryWork) {
         self.sequence += 1;
         let gtid = Gtid::Mysql { server: [7; 16], tag: None, sequence: self.sequence };
         self.source.commit(gtid, 1_000 + self.sequence, work);

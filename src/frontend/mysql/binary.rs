@@ -127,6 +127,12 @@ impl BinaryCells<'_> {
         self.column += 1;
     }
 
+    /// The same for a cell that `push` appends with its length.
+    pub fn push_text_with(&mut self, push: impl FnOnce(&mut Vec<u8>)) {
+        push(self.out);
+        self.column += 1;
+    }
+
     /// Ends the row: whether it has a cell of its type for each column.
     pub fn finish(self) -> Result<(), CellError> {
         let missing = self.column < self.forms.len();

@@ -33,6 +33,7 @@ use super::variables::Variables;
 use super::wire::Done;
 use crate::access::Right;
 use crate::event::TableName;
+use crate::event::charset::Charset;
 use crate::source::BackendSession;
 use crate::{sql, telemetry};
 use prepared::{Manner, Prepared};
@@ -42,6 +43,8 @@ pub struct Client {
     shared: Arc<Shared>,
     seat: Arc<Seat>,
     session: Session,
+    /// Why the login fails that is to be answered next.
+    refused: Option<Failure>,
     /// Opened by the first statement that needs it.
     backend: Option<Box<dyn BackendSession>>,
     capabilities: CapabilityFlags,
@@ -55,16 +58,14 @@ pub struct Client {
     told_of_shutdown: bool,
 }
 
-/// The session of a client whose login is through.
-fn begin_session(shared: &Shared, seat: &Seat, login: &Login) -> Session {
+/// The session of a client whose login is through, and why it cannot be: it speaks in a character
+/// set that statements cannot be in.
+fn begin_session(shared: &Shared, seat: &Seat, login: &Login) -> (Session, Option<Failure>) {
     let mut variables = Variables::new(Arc::clone(&shared.preset));
-    // A character set that is not known here stays the server's, as in MySQL.
-    if let Some(collation) = charsets::by_id(login.collation) {
-        let known = variables.set_names(collation.charset, Some(collation.name));
-        known.expect("the collation is one of its character set's");
-    }
+    let refused = variables.begin(login.collation).err();
     let host = seat.peer().ip().to_string();
-    Session::new(seat.id(), &login.user, &host, Arc::clone(&shared.keyspaces), variables)
+    let keyspaces = Arc::clone(&shared.keyspaces);
+    (Session::new(seat.id(), &login.user, &host, keyspaces, variables), refused)
 }
 
 /// A text of very many statements fills no buffer, holds no thread, and can be killed.
@@ -154,6 +155,7 @@ impl Serve for Client {
             idle: self.session.variables().seconds("wait_timeout"),
             read: self.session.variables().seconds("net_read_timeout"),
         });
+        self.seat.set_charset(self.session.variables().client());
         self.seat.sleep();
         answered?;
         tokio::select! {
@@ -177,7 +179,7 @@ impl Client {
         login: &Login,
         salt: [u8; SALT_BYTES],
     ) -> Self {
-        let session = begin_session(&shared, &seat, login);
+        let (session, refused) = begin_session(&shared, &seat, login);
         let multi_statements =
             login.capabilities.contains(CapabilityFlags::CLIENT_MULTI_STATEMENTS);
         let capabilities = login.capabilities;
@@ -186,6 +188,7 @@ impl Client {
             shared,
             seat,
             session,
+            refused,
             backend: None,
             capabilities,
             multi_statements,
@@ -246,9 +249,8 @@ impl Client {
             }
             Command::Malformed => Err(error::malformed_packet()),
             Command::Ignored | Command::Quit => return Ok(()),
-            Command::NotUtf8 => {
-                Err(error::NOT_UTF8.with("Invalid utf8mb4 character string in the statement"))
-            }
+            Command::NotText(charset) => Err(error::NOT_TEXT
+                .with(format!("Invalid {} character string in the statement", charset.name()))),
             Command::Unknown => Err(error::UNKNOWN_COMMAND.with("Unknown command")),
         };
         match outcome {
@@ -286,16 +288,19 @@ impl Client {
         };
         self.backend = None;
         self.prepared.clear();
-        self.session = begin_session(&self.shared, &self.seat, &login);
+        (self.session, self.refused) = begin_session(&self.shared, &self.seat, &login);
         self.seat.set_user(&login.user);
         self.login(link, &login.database).await
     }
 
     /// Answers the login packet; a database that is not there ends the connection, as in MySQL.
     async fn login(&mut self, link: &mut Link, database: &str) -> io::Result<()> {
-        if !database.is_empty()
-            && let Err(failure) = self.session.init_db(database)
-        {
+        let entered = match self.refused.take() {
+            Some(refused) => Err(refused),
+            None if database.is_empty() => Ok(()),
+            None => self.session.init_db(database),
+        };
+        if let Err(failure) = entered {
             super::say_goodbye(link, &failure).await;
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -305,6 +310,10 @@ impl Client {
 
     /// Runs the statements of one text, each with its own result; an error ends the row of them.
     async fn query(&mut self, link: &mut Link, text: &str) -> io::Result<()> {
+        if let Err(failure) = self.may_introduce(text) {
+            self.encoding(false).failure(link, &failure);
+            return Ok(());
+        }
         let mut statements = sql::split(text);
         let mut take = || telemetry::run_long(text.len(), || statements.next());
         let mut following = take();
@@ -466,7 +475,7 @@ impl Client {
         };
         let encoding = self.encoding(more);
         let columns = stream::columns(&stream.table, &stream.items, &output);
-        let form = RowForm::new(self.manner.binary, &columns);
+        let form = RowForm::new(self.manner.binary, &columns, encoding.results);
         let position = Arc::clone(subscription.position());
         let mut writer = RowWriter::new(&stream.items, form, output, position);
         self.seat.begin_stream(subscription.id());
@@ -571,6 +580,19 @@ impl Client {
         if self.seat.registry().kill(id, end) { Ok(()) } else { Err(unknown()) }
     }
 
+    /// The bytes of a literal with an introducer are gone once its statement was converted.
+    fn may_introduce(&self, text: &str) -> Result<(), Failure> {
+        let client = self.session.variables().client();
+        let kept = client.is_utf8() || client == Charset::Binary || text.is_ascii();
+        if kept || !charsets::has_introducer(text) {
+            return Ok(());
+        }
+        Err(error::NOT_SUPPORTED.with(format!(
+            "an introducer before a text under character_set_client = {}; write the bytes as x'...'",
+            client.name()
+        )))
+    }
+
     /// How long a client may take nothing of what is sent to it.
     fn write_timeout(&self) -> Duration {
         self.session.variables().seconds("net_write_timeout")
@@ -592,7 +614,8 @@ impl Client {
         status.set(StatusFlags::SERVER_STATUS_AUTOCOMMIT, autocommit);
         status.set(StatusFlags::SERVER_STATUS_IN_TRANS, in_transaction);
         status.set(StatusFlags::SERVER_MORE_RESULTS_EXISTS, more);
-        Encoding { capabilities: self.capabilities, status, warnings: 0 }
+        let results = self.session.variables().results();
+        Encoding { capabilities: self.capabilities, status, warnings: 0, results }
     }
 
     fn statistics(&self) -> String {

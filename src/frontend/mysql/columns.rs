@@ -1,8 +1,10 @@
 //! Column definitions: how a column of a table, or one that a statement makes, looks on the wire.
 
+use super::charsets::Results;
 use super::opensrv::{ColumnFlags, ColumnType as WireType};
-use crate::event::row::push_cell;
-use crate::event::{CollationId, Column, ColumnType};
+use super::wire::push_made_cell;
+use crate::event::charset::Conversion;
+use crate::event::{CollationId, Column, ColumnType, collation};
 
 /// One column definition packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,9 +19,9 @@ pub struct ColumnDefinition {
     pub name: String,
     /// The column's own name.
     pub original_name: String,
-    /// The collation of the cells; `binary` for all that is no text.
+    /// The collation of the cells as they are kept; `binary` for all that is no text.
     pub collation: CollationId,
-    /// The longest cell, in bytes: clients make columns this wide.
+    /// The longest cell as it is kept, in bytes: clients make columns as wide as it becomes.
     pub length: u32,
     /// The type.
     pub wire_type: WireType,
@@ -70,16 +72,28 @@ impl ColumnDefinition {
             original_table: tables.1.to_owned(),
             name: name.to_owned(),
             original_name: column.name.to_string(),
-            collation: if text { TEXT_COLLATION } else { CollationId::BINARY },
-            length: if text { shape.length.saturating_mul(CHARACTER_BYTES) } else { shape.length },
+            collation: if text { column.collation } else { CollationId::BINARY },
+            length: if text && !is_blob(shape.wire_type) {
+                let bytes = collation::character_bytes_max(column.collation).unwrap_or(1);
+                shape.length.saturating_mul(bytes)
+            } else {
+                shape.length
+            },
             wire_type: shape.wire_type,
             flags,
             decimals: shape.decimals,
         }
     }
 
+    /// How the cells are converted for a session; `None` where they go as they are.
+    pub fn conversion(&self, results: Results) -> Option<Conversion> {
+        // JSON says that it is bytes, and is a text all the same.
+        let is_json = self.wire_type == WireType::MYSQL_TYPE_JSON;
+        results.conversion(if is_json { TEXT_COLLATION } else { self.collation })
+    }
+
     /// Appends the packet's payload.
-    pub fn push(&self, out: &mut Vec<u8>) {
+    pub fn push(&self, out: &mut Vec<u8>, results: Results) {
         let texts = [
             "def",
             &self.schema,
@@ -89,11 +103,13 @@ impl ColumnDefinition {
             &self.original_name,
         ];
         for text in texts {
-            push_cell(out, text.as_bytes());
+            push_made_cell(out, |out| results.push_name(text, out));
         }
         out.push(FIXED_BYTES);
-        out.extend_from_slice(&self.collation.0.to_le_bytes());
-        out.extend_from_slice(&self.length.to_le_bytes());
+        let (collation, length) =
+            results.declared(self.collation, self.length, is_blob(self.wire_type));
+        out.extend_from_slice(&collation.0.to_le_bytes());
+        out.extend_from_slice(&length.to_le_bytes());
         out.push(self.wire_type as u8);
         out.extend_from_slice(&self.flags.bits().to_le_bytes());
         out.extend_from_slice(&[self.decimals, 0, 0]);
@@ -200,6 +216,11 @@ impl Shape {
     }
 }
 
+/// Whether the length counts bytes, whatever the characters are.
+fn is_blob(wire_type: WireType) -> bool {
+    wire_type == WireType::MYSQL_TYPE_BLOB
+}
+
 fn blob(wire_type: WireType) -> Shape {
     let flags = ColumnFlags::BLOB_FLAG;
     Shape { wire_type, length: u32::MAX, flags, decimals: 0, is_text: false }
@@ -221,7 +242,7 @@ fn characters(text: &str) -> u32 {
     u32::try_from(text.chars().count()).unwrap_or(u32::MAX)
 }
 
-/// The collation of texts as clients read them.
+/// The collation of texts that statements make.
 const TEXT_COLLATION: CollationId = CollationId::UTF8MB4_0900_AI_CI;
 /// Bytes of the longest utf8mb4 character.
 const CHARACTER_BYTES: u32 = 4;
@@ -249,6 +270,8 @@ mod tests {
         check(ColumnType::VarChar { length: 128 }, binary, 128);
         check(ColumnType::VarChar { length: 128 }, text, 512);
         check(ColumnType::Text { length_bytes: 2 }, binary, 65535);
+        check(ColumnType::Text { length_bytes: 2 }, text, 65535);
+        check(ColumnType::VarChar { length: 128 }, CollationId(28), 256);
         check(ColumnType::Text { length_bytes: 4 }, text, u32::MAX);
         check(ColumnType::DateTime { fsp: 6 }, binary, 26);
         let members = ["a".into(), "bcd".into()].into();
@@ -258,7 +281,7 @@ mod tests {
     #[test]
     fn the_packet_is_what_clients_expect() {
         let mut out = Vec::new();
-        ColumnDefinition::text("op", 1).push(&mut out);
+        ColumnDefinition::text("op", 1).push(&mut out, Results::default());
         assert_eq!(out, b"\x03def\0\0\0\x02op\0\x0c\xff\0\x04\0\0\0\xfd\0\0\0\0\0");
     }
 }

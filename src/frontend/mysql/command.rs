@@ -1,6 +1,8 @@
 //! What a client asks for in one packet. Pure: bytes in, [`Command`] out, whatever the bytes.
 
+use super::charsets;
 use super::wire::Fields;
+use crate::event::charset::Charset;
 
 /// One command of the protocol's command phase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,34 +68,36 @@ pub enum Command {
     Ignored,
     /// The client is leaving.
     Quit,
-    /// The text is not UTF-8.
-    NotUtf8,
+    /// The text is none of the client's character set.
+    NotText(Charset),
     /// Nothing that this door knows.
     Unknown,
 }
 
 impl Command {
-    /// Reads a command's packet.
-    pub fn parse(payload: Vec<u8>) -> Self {
+    /// Reads a command's packet, whose texts are in `client`.
+    pub fn parse(payload: Vec<u8>, client: Charset) -> Self {
         let Some(&code) = payload.first() else { return Self::Unknown };
         let mut fields = Fields::new(payload.get(1..).unwrap_or_default());
+        let text = |payload, command: fn(String) -> Self| {
+            charsets::read(client, rest(payload)).map_or(Self::NotText(client), command)
+        };
         match code {
             QUIT => Self::Quit,
-            INIT_DB => text(payload).map_or(Self::NotUtf8, Self::InitDb),
-            QUERY => text(payload).map_or(Self::NotUtf8, Self::Query),
+            INIT_DB => text(payload, Self::InitDb),
+            QUERY => text(payload, Self::Query),
             FIELD_LIST => {
                 let [table, wildcard] = [fields.zero_ended(), fields.zero_ended()];
-                match (str::from_utf8(table), str::from_utf8(wildcard)) {
-                    (Ok(table), Ok(wildcard)) => {
-                        Self::FieldList { table: table.to_owned(), wildcard: wildcard.to_owned() }
-                    }
-                    _ => Self::NotUtf8,
+                let read = |name: &[u8]| charsets::read(client, name.to_vec());
+                match (read(table), read(wildcard)) {
+                    (Some(table), Some(wildcard)) => Self::FieldList { table, wildcard },
+                    _ => Self::NotText(client),
                 }
             }
             STATISTICS => Self::Statistics,
             PROCESS_KILL => fields.u32().map_or(Self::Unknown, Self::ProcessKill),
             PING => Self::Ping,
-            STMT_PREPARE => text(payload).map_or(Self::NotUtf8, Self::Prepare),
+            STMT_PREPARE => text(payload, Self::Prepare),
             STMT_EXECUTE => Self::Execute(rest(payload)),
             STMT_FETCH => match (fields.u32(), fields.u32()) {
                 (Some(statement), Some(rows)) => Self::Fetch { statement, rows },
@@ -122,7 +126,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Login { .. } => "Connect",
-            Self::Query(_) | Self::NotUtf8 | Self::Unknown => "Query",
+            Self::Query(_) | Self::NotText(_) | Self::Unknown => "Query",
             Self::InitDb(_) => "Init DB",
             Self::FieldList { .. } => "Field List",
             Self::Ping => "Ping",
@@ -148,11 +152,6 @@ fn rest(mut payload: Vec<u8>) -> Vec<u8> {
     payload
 }
 
-/// The text behind the command's byte.
-fn text(payload: Vec<u8>) -> Option<String> {
-    String::from_utf8(rest(payload)).ok()
-}
-
 const QUIT: u8 = 0x01;
 const INIT_DB: u8 = 0x02;
 const QUERY: u8 = 0x03;
@@ -176,15 +175,18 @@ mod tests {
 
     #[test]
     fn commands_are_read() {
-        let check = |bytes: &[u8], expected| assert_eq!(Command::parse(bytes.to_vec()), expected);
+        let read = |charset, bytes: &[u8]| Command::parse(bytes.to_vec(), charset);
+        let check = |bytes: &[u8], expected| assert_eq!(read(Charset::Utf8mb4, bytes), expected);
         check(b"\x03select 1", Command::Query("select 1".into()));
-        check(b"\x03\xff", Command::NotUtf8);
+        check(b"\x03\xff", Command::NotText(Charset::Utf8mb4));
+        assert_eq!(read(Charset::Gbk, b"\x02\xd6\xd0"), Command::InitDb("中".into()));
+        assert_eq!(read(Charset::Gbk, b"\x03\xff"), Command::NotText(Charset::Gbk));
         check(b"\x02ks", Command::InitDb("ks".into()));
         let (table, wildcard) = ("t".to_owned(), "a%".to_owned());
         check(b"\x04t\0a%", Command::FieldList { table, wildcard });
         let (table, wildcard) = ("t".to_owned(), String::new());
         check(b"\x04t", Command::FieldList { table, wildcard });
-        check(b"\x04t\0\xff", Command::NotUtf8);
+        check(b"\x04t\0\xff", Command::NotText(Charset::Utf8mb4));
         check(b"\x0c\x01\0\0\0", Command::ProcessKill(1));
         check(b"\x0c\x01", Command::Unknown);
         check(b"\x1b\x01\0", Command::SetOption { multi_statements: false });

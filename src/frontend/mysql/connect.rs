@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::auth::{self, Account, Accounts, Plugin, SALT_BYTES};
+use super::charsets::Results;
 use super::error::{self, Failure};
 use super::identity::Identity;
 use super::link::{Link, LinkError};
@@ -210,7 +211,7 @@ impl Entrance {
 
 /// Sends an ERR packet as the last thing that the client hears.
 pub async fn refuse(link: &mut Link, failure: &Failure) {
-    link.write(|out| push_failure(out, failure));
+    link.write(|out| push_failure(out, failure, Results::default()));
     // The client may be gone, and then nobody misses the packet.
     let _ = link.flush().await;
     link.shut().await;

@@ -302,7 +302,7 @@ pub const COLLATION_MIX: Code = Code(1267, *b"HY000");
 /// ER_UNKNOWN_COLLATION.
 pub const UNKNOWN_COLLATION: Code = Code(1273, *b"HY000");
 /// ER_INVALID_CHARACTER_STRING.
-pub const NOT_UTF8: Code = Code(1300, *b"HY000");
+pub const NOT_TEXT: Code = Code(1300, *b"HY000");
 /// ER_SP_DOES_NOT_EXIST.
 pub const NO_FUNCTION: Code = Code(1305, *b"42000");
 /// ER_QUERY_INTERRUPTED.

@@ -4,9 +4,11 @@
 //! opensrv would decode parameters too, but panics on malformed ones and keeps 1 MiB for the
 //! connection after a large packet, so that it never sees these.
 
+use super::charsets;
 use super::error::{self, Failure};
 use super::opensrv::ColumnType;
 use super::wire::Fields;
+use crate::event::charset::Charset;
 use crate::sql::Template;
 use crate::sql::placeholder::PlaceholderKind;
 
@@ -45,11 +47,13 @@ impl<'a> Execute<'a> {
     }
 
     /// The statement with the parameters in it. `types` are those of the client's last EXECUTE, and
-    /// are replaced if the packet brings others; `long` is what COM_STMT_SEND_LONG_DATA brought.
+    /// are replaced if the packet brings others; texts are in `client`; `long` is what
+    /// COM_STMT_SEND_LONG_DATA brought.
     pub fn fill<'l>(
         &'l self,
         template: &Template,
         types: &mut Vec<ParameterType>,
+        client: Charset,
         long: impl Fn(usize) -> Option<&'l [u8]>,
     ) -> Result<String, Failure> {
         let count = template.kinds().len();
@@ -75,7 +79,7 @@ impl<'a> Execute<'a> {
                 None => types[index].value(&mut fields).ok_or_else(malformed)?,
             };
             match template.kinds()[index] {
-                PlaceholderKind::Value => value.push(out),
+                PlaceholderKind::Value => value.push(out, client),
                 PlaceholderKind::Count => value.push_count(out),
             }
             .ok_or_else(malformed)
@@ -173,7 +177,7 @@ impl ParameterType {
 
 impl Value<'_> {
     /// Appends the literal; `None` where SQL has none.
-    fn push(&self, out: &mut String) -> Option<()> {
+    fn push(&self, out: &mut String, client: Charset) -> Option<()> {
         use std::fmt::Write;
         let written = match self {
             Self::Null => out.write_str("NULL"),
@@ -184,9 +188,15 @@ impl Value<'_> {
             Self::Decimal(digits) => out.write_str(digits),
             Self::Time(text) => write!(out, "'{text}'"),
             Self::Bytes(bytes) => push_hex(out, bytes),
-            Self::Text(bytes) => match str::from_utf8(bytes) {
-                Ok(text) => push_quoted(out, text),
-                Err(_) => push_hex(out, bytes),
+            Self::Text(bytes) if client.is_utf8() || client == Charset::Binary => {
+                match str::from_utf8(bytes) {
+                    Ok(text) => push_quoted(out, text),
+                    Err(_) => push_hex(out, bytes),
+                }
+            }
+            Self::Text(bytes) => match charsets::read(client, bytes.to_vec()) {
+                Some(text) => push_quoted(out, &text),
+                None => push_hex(out, bytes),
             },
         };
         written.ok()
@@ -194,6 +204,7 @@ impl Value<'_> {
 
     /// Appends the number of a LIMIT, which some drivers send as a double or as a text.
     fn push_count(&self, out: &mut String) -> Option<()> {
+        use std::fmt::Write;
         let count = match self {
             Self::Int(number) => u64::try_from(*number).ok()?,
             Self::UInt(number) => *number,
@@ -206,7 +217,7 @@ impl Value<'_> {
             Self::Text(bytes) => str::from_utf8(bytes).ok()?.parse().ok()?,
             Self::Null | Self::Bytes(_) | Self::Time(_) => return None,
         };
-        Self::UInt(count).push(out)
+        write!(out, "{count}").ok()
     }
 }
 
@@ -327,7 +338,7 @@ mod tests {
 
     fn fill(text: &str, packet: &[u8]) -> Result<String, Failure> {
         let execute = Execute::parse(packet).ok_or_else(malformed)?;
-        execute.fill(&Template::new(text), &mut Vec::new(), |_| None)
+        execute.fill(&Template::new(text), &mut Vec::new(), Charset::Utf8mb4, |_| None)
     }
 
     fn check(column_type: ColumnType, unsigned: bool, value: &[u8], expected: &str) {
@@ -361,6 +372,18 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_in_the_clients_character_set() {
+        let packet = packet(&[(ColumnType::MYSQL_TYPE_VAR_STRING, false, Some(b"\x02\xd6\xd0"))]);
+        let filled = |client| {
+            let (template, mut types) = (Template::new("?"), Vec::new());
+            Execute::parse(&packet).unwrap().fill(&template, &mut types, client, |_| None)
+        };
+        assert_eq!(filled(Charset::Gbk).as_deref(), Ok("'中'"));
+        assert_eq!(filled(Charset::Latin1).as_deref(), Ok("'ÖÐ'"));
+        assert_eq!(filled(Charset::Utf8mb4).as_deref(), Ok("x'd6d0'"));
+    }
+
+    #[test]
     fn limits_take_any_whole_number() {
         let limit = |column_type, value: &[u8]| {
             fill("limit ?", &packet(&[(column_type, false, Some(value))]))
@@ -386,13 +409,14 @@ mod tests {
             (ColumnType::MYSQL_TYPE_LONG, false, Some(&[1, 0, 0, 0])),
             (ColumnType::MYSQL_TYPE_BLOB, false, None),
         ]);
-        let filled = Execute::parse(&first).unwrap().fill(&template, &mut types, |_| None);
+        let filled =
+            Execute::parse(&first).unwrap().fill(&template, &mut types, Charset::Utf8mb4, |_| None);
         assert_eq!(filled.unwrap(), "1, NULL");
         let again = [&[1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0][..], &[2, 0, 0, 0]].concat();
         let execute = Execute::parse(&again).unwrap();
         assert!(execute.cursor);
         let long = |index| (index == 1).then_some(&b"ab"[..]);
-        assert_eq!(execute.fill(&template, &mut types, long).unwrap(), "2, 'ab'");
+        assert_eq!(execute.fill(&template, &mut types, Charset::Utf8mb4, long).unwrap(), "2, 'ab'");
     }
 
     #[test]

@@ -297,7 +297,7 @@ async fn next_command(mut link: Link, seat: Arc<Seat>) -> io::Result<Option<(Lin
     };
     match packet {
         Ok(Some(payload)) => {
-            let command = Command::parse(payload);
+            let command = Command::parse(payload, seat.charset());
             Ok(if command == Command::Quit { None } else { Some((link, command)) })
         }
         Ok(None) => Ok(None),

@@ -12,6 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::event::charset::Charset;
+
 /// A connection's number: 12 bits that are random per process, then a counter. So KILL of a
 /// connection of another vstreamd behind the same balancer finds nothing, never somebody else. The
 /// highest bit is none of them: MariaDB's Connector/J reads the number with a sign and would send
@@ -183,7 +185,9 @@ impl Registry {
         seats.logins += 1;
         *seats.logins_by_address.entry(peer.ip()).or_default() += 1;
         let patience = Mutex::new(PATIENCE);
-        Some(Seat { registry: Arc::clone(self), entry, id, peer, logging_in: true, patience })
+        let charset = Mutex::new(Charset::Utf8mb4);
+        let registry = Arc::clone(self);
+        Some(Seat { registry, entry, id, peer, logging_in: true, patience, charset })
     }
 
     /// Ends a connection's statement or the connection; `false` if there is none of that id.
@@ -260,6 +264,8 @@ pub struct Seat {
     peer: SocketAddr,
     logging_in: bool,
     patience: Mutex<Patience>,
+    /// What the client's next command is in.
+    charset: Mutex<Charset>,
 }
 
 impl Seat {
@@ -286,6 +292,16 @@ impl Seat {
     /// The session has its own mind about that.
     pub fn set_patience(&self, patience: Patience) {
         *lock(&self.patience) = patience;
+    }
+
+    /// The character set of the client's next command.
+    pub fn charset(&self) -> Charset {
+        *lock(&self.charset)
+    }
+
+    /// Changes the character set of the client's commands.
+    pub fn set_charset(&self, charset: Charset) {
+        *lock(&self.charset) = charset;
     }
 
     /// The client has logged in: it no longer counts as half open.

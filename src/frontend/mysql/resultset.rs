@@ -1,12 +1,14 @@
 //! Result sets: definitions, rows, and the end of rows, straight into the link's buffer.
 
 use super::binary::{BinaryCells, BinaryRow, CellError};
+use super::charsets::Results;
 use super::columns::ColumnDefinition;
 use super::error::Failure;
 use super::link::Link;
 use super::opensrv::{CapabilityFlags, StatusFlags};
-use super::wire::{Done, push_end, push_eof, push_failure, push_ok};
-use crate::event::row::{push_cell, push_length, push_null};
+use super::wire::{Done, push_end, push_eof, push_failure, push_made_cell, push_ok};
+use crate::event::charset::Conversion;
+use crate::event::row::{push_cell, push_length, push_null, split_cell};
 use crate::source::RowBlock;
 
 /// A small result that is made at once, such as a SHOW's.
@@ -43,18 +45,24 @@ impl Table {
 }
 
 /// How the rows of one result are written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowForm {
-    /// As texts, for a statement that came as a text.
-    Text,
-    /// By their columns' types, for a prepared one.
-    Binary(BinaryRow),
+#[derive(Debug, Clone)]
+pub struct RowForm {
+    /// By their columns' types, for a prepared statement; as texts, for one that came as a text.
+    binary: Option<BinaryRow>,
+    /// How cells are converted; `None` if all go as they are.
+    conversions: Option<Box<[Option<Conversion>]>>,
 }
 
 impl RowForm {
-    /// Rows of these columns, `binary` or as texts.
-    pub fn new(binary: bool, columns: &[ColumnDefinition]) -> Self {
-        if binary { Self::Binary(BinaryRow::new(columns)) } else { Self::Text }
+    /// Rows of these columns for a session, `binary` or as texts.
+    pub fn new(binary: bool, columns: &[ColumnDefinition], results: Results) -> Self {
+        let conversions: Box<[_]> =
+            columns.iter().map(|column| column.conversion(results)).collect();
+        let converts = conversions.iter().any(Option::is_some);
+        Self {
+            binary: binary.then(|| BinaryRow::new(columns)),
+            conversions: converts.then_some(conversions),
+        }
     }
 
     /// Writes a row that consists of the cells that `write` pushes.
@@ -63,45 +71,104 @@ impl RowForm {
         link: &mut Link,
         write: impl FnOnce(&mut RowCells<'_>),
     ) -> Result<(), CellError> {
-        link.try_write(|out| match self {
-            Self::Text => {
-                write(&mut RowCells::Text(out));
-                Ok(())
-            }
-            Self::Binary(row) => {
-                let mut cells = RowCells::Binary(row.begin(out));
-                write(&mut cells);
-                cells.finish()
-            }
+        link.try_write(|out| {
+            let sent = match &self.binary {
+                None => SentCells::Text(out),
+                Some(row) => SentCells::Binary(row.begin(out)),
+            };
+            let mut cells = RowCells { sent, rest: self.conversions.as_deref() };
+            write(&mut cells);
+            cells.sent.finish()
         })
     }
 }
 
 /// A row that is being written.
 #[derive(Debug)]
-pub enum RowCells<'a> {
-    /// As texts.
-    Text(&'a mut Vec<u8>),
-    /// By the columns' types.
-    Binary(BinaryCells<'a>),
+pub struct RowCells<'a> {
+    sent: SentCells<'a>,
+    /// The conversions of the columns that follow; `None` if all cells go as they are.
+    rest: Option<&'a [Option<Conversion>]>,
 }
 
 impl RowCells<'_> {
     /// Appends the next cells, which are texts one behind the other.
+    #[inline]
     pub fn push(&mut self, cells: &[u8]) {
-        match self {
-            Self::Text(out) => out.extend_from_slice(cells),
-            Self::Binary(row) => row.push(cells),
+        match self.rest {
+            None => self.sent.push(cells),
+            Some(rest) => self.rest = Some(self.sent.convert(cells, rest)),
         }
     }
 
     /// Appends the next cell, a text of a column that is one.
     #[inline]
     pub fn push_text(&mut self, cell: &[u8]) {
+        match self.rest {
+            None => self.sent.push_text(cell),
+            Some(_) => self.push(cell),
+        }
+    }
+}
+
+/// The cells of a row as they are sent.
+#[derive(Debug)]
+enum SentCells<'a> {
+    /// As texts.
+    Text(&'a mut Vec<u8>),
+    /// By the columns' types.
+    Binary(BinaryCells<'a>),
+}
+
+impl SentCells<'_> {
+    #[inline]
+    fn push(&mut self, cells: &[u8]) {
+        match self {
+            Self::Text(out) => out.extend_from_slice(cells),
+            Self::Binary(row) => row.push(cells),
+        }
+    }
+
+    #[inline]
+    fn push_text(&mut self, cell: &[u8]) {
         match self {
             Self::Text(out) => out.extend_from_slice(cell),
             Self::Binary(row) => row.push_text(cell),
         }
+    }
+
+    /// Appends cells of columns of which some are converted; says which columns are next. Cells that
+    /// go as they are go together.
+    fn convert<'c>(
+        &mut self,
+        cells: &[u8],
+        mut columns: &'c [Option<Conversion>],
+    ) -> &'c [Option<Conversion>] {
+        let (mut same, mut rest) = (cells, cells);
+        while let Some((cell, behind)) = split_cell(rest) {
+            let conversion = columns.split_first().and_then(|(first, behind)| {
+                columns = behind;
+                first.as_ref()
+            });
+            if let (Some(conversion), Some(text)) = (conversion, cell) {
+                let before = same.len() - rest.len();
+                if before > 0 {
+                    self.push(&same[..before]);
+                }
+                let make =
+                    |out: &mut Vec<u8>| push_made_cell(out, |out| conversion.push(text, out));
+                match self {
+                    Self::Text(out) => make(out),
+                    Self::Binary(row) => row.push_text_with(make),
+                }
+                same = behind;
+            }
+            rest = behind;
+        }
+        if !same.is_empty() {
+            self.push(same);
+        }
+        columns
     }
 
     fn finish(self) -> Result<(), CellError> {
@@ -121,6 +188,8 @@ pub struct Encoding {
     pub status: StatusFlags,
     /// How many warnings SHOW WARNINGS has.
     pub warnings: u16,
+    /// The form of texts.
+    pub results: Results,
 }
 
 impl Encoding {
@@ -137,7 +206,7 @@ impl Encoding {
 
     /// Writes an ERR packet, in place of a result or in the middle of one.
     pub fn failure(&self, link: &mut Link, failure: &Failure) {
-        link.write(|out| push_failure(out, failure));
+        link.write(|out| push_failure(out, failure, self.results));
     }
 
     /// Writes the definitions: rows, [`Encoding::end`] or [`Encoding::failure`] follow.
@@ -162,7 +231,7 @@ impl Encoding {
     {
         let mut any = false;
         for column in columns {
-            link.write(|out| column.push(out));
+            link.write(|out| column.push(out, self.results));
             any = true;
         }
         if any {
@@ -180,7 +249,7 @@ impl Encoding {
     pub fn cursor(&self, link: &mut Link, columns: &[ColumnDefinition]) {
         link.write(|out| push_length(out, columns.len() as u64));
         for column in columns {
-            link.write(|out| column.push(out));
+            link.write(|out| column.push(out, self.results));
         }
         let status = self.status | StatusFlags::SERVER_STATUS_CURSOR_EXISTS;
         link.write(|out| push_end(out, self.capabilities, self.warnings, status));
@@ -194,7 +263,7 @@ impl Encoding {
     /// Writes a whole small result.
     pub fn table(&self, link: &mut Link, table: &Table, binary: bool) -> Result<(), CellError> {
         self.columns(link, &table.columns);
-        let form = RowForm::new(binary, &table.columns);
+        let form = RowForm::new(binary, &table.columns, self.results);
         for row in table.block().rows() {
             form.write(link, |cells| cells.push(row))?;
         }

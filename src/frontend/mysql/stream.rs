@@ -407,7 +407,8 @@ impl RowWriter {
     fn follow(&mut self, link: &mut Link, output: &Arc<TableSchema>) -> bool {
         let Some(chain) = &mut self.chain else { return false };
         chain.pause(link);
-        self.form = RowForm::new(chain.binary, &columns(&chain.table, &chain.items, output));
+        let columns = columns(&chain.table, &chain.items, output);
+        self.form = RowForm::new(chain.binary, &columns, chain.encoding.results);
         self.output = Arc::clone(output);
         true
     }

@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::charsets;
+use super::charsets::Results;
 use super::error::{self, Failure};
+use crate::event::charset::Charset;
+use crate::event::{CollationId, collation};
 use crate::sql::expr::Scope;
 use crate::sql::sqlite::Value;
 
@@ -64,12 +66,17 @@ impl Preset {
 pub struct Variables {
     preset: Arc<Preset>,
     set: HashMap<&'static str, Option<String>>,
+    /// The collation of `character_set_results` where SET NAMES, or the login, named one.
+    results: Option<CollationId>,
     user: HashMap<String, Value>,
 }
 
 /// What some variables held before a statement that sets them for itself alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved(Vec<(&'static str, Option<Option<String>>)>);
+pub struct Saved {
+    values: Vec<(&'static str, Option<Option<String>>)>,
+    results: Option<CollationId>,
+}
 
 impl Variables {
     /// Variables of which a session has set none.
@@ -80,12 +87,13 @@ impl Variables {
     /// Forgets everything that the session has set.
     pub fn reset(&mut self) {
         self.set.clear();
+        self.results = None;
         self.user.clear();
     }
 
     /// What these variables hold, and their twins, so that one statement can have others.
     pub fn save<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Saved, Failure> {
-        let mut saved = Vec::new();
+        let mut values = Vec::new();
         for name in names {
             let Definition(name, ..) = *definition(name).ok_or_else(|| unknown(name))?;
             if FOR_NO_STATEMENT.contains(&name) {
@@ -94,15 +102,16 @@ impl Variables {
             }
             let twins = TWINS.iter().filter(|(from, _)| *from == name).map(|(_, to)| *to);
             for name in std::iter::once(name).chain(twins) {
-                saved.push((name, self.set.get(name).cloned()));
+                values.push((name, self.set.get(name).cloned()));
             }
         }
-        Ok(Saved(saved))
+        Ok(Saved { values, results: self.results })
     }
 
     /// Lets variables hold again what they held.
     pub fn restore(&mut self, saved: Saved) {
-        for (name, value) in saved.0 {
+        self.results = saved.results;
+        for (name, value) in saved.values {
             match value {
                 Some(value) => self.set.insert(name, value),
                 None => self.set.remove(name),
@@ -133,6 +142,21 @@ impl Variables {
     /// Whether a switch is on.
     pub fn is_on(&self, name: &'static str) -> bool {
         self.text(name) == ON
+    }
+
+    /// The character set of the client's statements.
+    pub fn client(&self) -> Charset {
+        Charset::by_name(self.text("character_set_client")).unwrap_or(Charset::Utf8mb4)
+    }
+
+    /// The form of texts in results.
+    pub fn results(&self) -> Results {
+        let charset = Charset::by_name(self.text("character_set_results"));
+        match (charset, self.results) {
+            (None, _) => Results::RAW,
+            (Some(_), Some(named)) => Results::of(named),
+            (Some(charset), None) => Results::of(charset.default_collation()),
+        }
     }
 
     /// A user variable's value.
@@ -187,24 +211,39 @@ impl Variables {
             None => self.set.remove(name),
             Some(value) => self.set.insert(name, accepted(name, kind, value)?),
         };
+        if name == "character_set_results" {
+            self.results = None;
+        }
         self.follow(name);
         Ok(())
     }
 
     /// SET NAMES, and a connection's own collation.
     pub fn set_names(&mut self, charset: &str, collation: Option<&str>) -> Result<(), Failure> {
-        let charset = charsets::charset(charset).ok_or_else(|| unknown_charset(charset))?;
-        let collation = match collation {
-            Some(collation) => charsets::collation(collation)
-                .filter(|known| known.charset == charset.name)
-                .ok_or_else(|| mismatch(collation, charset.name))?,
+        let charset = Charset::by_name(charset).ok_or_else(|| unknown_charset(charset))?;
+        if !charset.is_for_clients() {
+            return Err(wrong_value("character_set_client", charset.name()));
+        }
+        let named = match collation {
+            Some(name) => collation::by_name(name)
+                .filter(|id| collation::charset(*id) == Some(charset))
+                .ok_or_else(|| mismatch(name, charset.name()))?,
             None => charset.default_collation(),
         };
         for name in ["character_set_client", "character_set_connection", "character_set_results"] {
-            self.set.insert(name, Some(charset.name.to_owned()));
+            self.set.insert(name, Some(charset.name().to_owned()));
         }
-        self.set.insert("collation_connection", Some(collation.name.to_owned()));
+        self.set.insert("collation_connection", collation::name(named).map(str::to_owned));
+        self.results = collation.is_some().then_some(named);
         Ok(())
+    }
+
+    /// What a login's collation comes to; one that is not known leaves all as it is, as in MySQL.
+    pub fn begin(&mut self, login: CollationId) -> Result<(), Failure> {
+        match (collation::charset(login), collation::name(login)) {
+            (Some(charset), Some(name)) => self.set_names(charset.name(), Some(name)),
+            _ => Ok(()),
+        }
     }
 
     /// SET CHARACTER SET: as SET NAMES, but the connection gets the server's.
@@ -237,15 +276,15 @@ impl Variables {
             }
         }
         if name == "collation_connection"
-            && let Some(collation) = charsets::collation(&value)
+            && let Some(charset) = collation::by_name(&value).and_then(collation::charset)
         {
-            self.set.insert("character_set_connection", Some(collation.charset.to_owned()));
+            self.set.insert("character_set_connection", Some(charset.name().to_owned()));
         }
         if name == "character_set_connection"
-            && let Some(charset) = charsets::charset(&value)
+            && let Some(charset) = Charset::by_name(&value)
         {
-            let collation = charset.default_collation().name.to_owned();
-            self.set.insert("collation_connection", Some(collation));
+            let default = collation::name(charset.default_collation());
+            self.set.insert("collation_connection", default.map(str::to_owned));
         }
     }
 
@@ -291,12 +330,27 @@ fn accepted(name: &str, kind: Kind, value: Value) -> Result<Option<String>, Fail
         Kind::Word(words) => word(words, &text),
         Kind::Words(words) => list(words, &text),
         Kind::Charset | Kind::OptionalCharset => {
-            let charset = charsets::charset(&text).ok_or_else(|| unknown_charset(&text))?;
-            Some(charset.name.to_owned())
+            let charset = match value {
+                Value::Int(_) => numbered(&text).and_then(collation::charset),
+                Value::Double(_) | Value::Decimal(_) => return Err(wrong_type(name)),
+                Value::Null | Value::Text(_) | Value::Bytes(_) => Charset::by_name(&text),
+            };
+            if value == Value::Null {
+                return Err(wrong_value(name, "NULL"));
+            }
+            let charset = charset.ok_or_else(|| unknown_charset(&text))?;
+            if name == "character_set_client" && !charset.is_for_clients() {
+                return Err(wrong_value(name, &text));
+            }
+            Some(charset.name().to_owned())
         }
         Kind::Collation => {
-            let collation = charsets::collation(&text).ok_or_else(|| unknown_collation(&text))?;
-            Some(collation.name.to_owned())
+            let found = numbered(&text).or_else(|| collation::by_name(&text));
+            let known = found.and_then(collation::name);
+            if value == Value::Null {
+                return Err(wrong_value(name, "NULL"));
+            }
+            Some(known.ok_or_else(|| unknown_collation(&text))?.to_owned())
         }
         Kind::FixedText | Kind::FixedCount => None,
     };
@@ -306,6 +360,10 @@ fn accepted(name: &str, kind: Kind, value: Value) -> Result<Option<String>, Fail
         None if value == Value::Null => Err(wrong_value(name, "NULL")),
         None => Err(wrong_value(name, &text)),
     }
+}
+
+fn numbered(text: &str) -> Option<CollationId> {
+    text.parse().ok().map(CollationId)
 }
 
 fn switch(value: &Value) -> Option<&'static str> {
@@ -369,7 +427,7 @@ fn unknown_collation(name: &str) -> Failure {
 }
 
 fn mismatch(collation: &str, charset: &str) -> Failure {
-    match charsets::collation(collation) {
+    match collation::by_name(collation) {
         Some(_) => error::COLLATION_MISMATCH
             .with(format!("COLLATION '{collation}' is not valid for CHARACTER SET '{charset}'")),
         None => unknown_collation(collation),
@@ -644,6 +702,48 @@ mod tests {
         assert_eq!(variables.text("character_set_results"), "utf8mb3");
         assert_eq!(variables.text("collation_connection"), "utf8mb3_general_ci");
         assert_eq!(variables.set_names("utf8mb4", Some("utf8_bin")).unwrap_err().code, 1253);
-        assert_eq!(variables.set_names("latin1", None).unwrap_err().code, 1115);
+        assert_eq!(variables.set_names("latin9", None).unwrap_err().code, 1115);
+        variables.set_names("latin1", None).unwrap();
+        assert_eq!(variables.results(), Results::of(CollationId::LATIN1_SWEDISH_CI));
+    }
+
+    #[test]
+    fn character_sets_are_those_of_mysql() {
+        let check = |name, value: Value, expected: Result<&str, u16>| {
+            let mut variables = Variables::default();
+            let outcome = variables.assign(None, name, Some(value)).map_err(|failure| failure.code);
+            let found = outcome.map(|()| variables.text(name).to_owned());
+            assert_eq!(found.as_deref().map_err(|code| *code), expected, "{name}");
+        };
+        check("character_set_results", text("utf16"), Ok("utf16"));
+        check("character_set_results", Value::Int(28), Ok("gbk"));
+        check("character_set_results", Value::Int(9999), Err(1115));
+        check("character_set_results", Value::Decimal("1.5".to_owned()), Err(1232));
+        check("character_set_results", Value::Null, Ok(""));
+        check("character_set_client", text("gbk"), Ok("gbk"));
+        check("character_set_client", text("utf16"), Err(1231));
+        check("character_set_client", Value::Int(35), Err(1231));
+        check("character_set_client", Value::Null, Err(1231));
+        check("collation_connection", Value::Int(54), Ok("utf16_general_ci"));
+        check("collation_connection", Value::Null, Err(1231));
+        let mut variables = Variables::default();
+        for charset in Charset::ALL {
+            let outcome = variables.set_names(charset.name(), None).map_err(|failure| failure.code);
+            assert_eq!(outcome, if charset.is_for_clients() { Ok(()) } else { Err(1231) });
+        }
+        variables.set_names("latin1", Some("latin1_general_cs")).unwrap();
+        let named = variables.results();
+        assert_eq!(named, Results::of(CollationId(49)));
+        let saved = variables.save(["character_set_results"].into_iter()).unwrap();
+        variables.assign(None, "character_set_results", Some(Value::Null)).unwrap();
+        assert_eq!((variables.results(), variables.client()), (Results::RAW, Charset::Latin1));
+        variables.restore(saved);
+        assert_eq!(variables.results(), named);
+        variables.assign(None, "character_set_results", Some(text("latin1"))).unwrap();
+        assert_eq!(variables.results(), Results::of(CollationId(8)));
+        assert_eq!(variables.begin(CollationId(35)).unwrap_err().code, 1231);
+        variables.begin(CollationId(999)).unwrap();
+        variables.begin(CollationId(45)).unwrap();
+        assert_eq!(variables.results(), Results::of(CollationId(45)));
     }
 }

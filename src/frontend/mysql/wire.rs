@@ -1,6 +1,7 @@
 //! The shapes of MySQL's packets: a cursor that reads fields, and functions that append packets'
 //! payloads to a buffer. Pure; framing is [`super::link`]'s.
 
+use super::charsets::Results;
 use super::error::Failure;
 use super::opensrv::{CapabilityFlags, StatusFlags};
 use crate::event::row::{push_cell, push_length};
@@ -126,12 +127,12 @@ pub fn push_eof(out: &mut Vec<u8>, warnings: u16, status: StatusFlags) {
 }
 
 /// Appends an ERR packet's payload.
-pub fn push_failure(out: &mut Vec<u8>, failure: &Failure) {
+pub fn push_failure(out: &mut Vec<u8>, failure: &Failure, results: Results) {
     out.push(0xff);
     out.extend_from_slice(&failure.code.to_le_bytes());
     out.push(b'#');
     out.extend_from_slice(&failure.state);
-    out.extend_from_slice(failure.text.as_bytes());
+    results.push_message(&failure.text, out);
 }
 
 /// Appends the ERR packet of a client that is not greeted: without the SQLSTATE, as it was before
@@ -140,6 +141,16 @@ pub fn push_early_failure(out: &mut Vec<u8>, failure: &Failure) {
     out.push(0xff);
     out.extend_from_slice(&failure.code.to_le_bytes());
     out.extend_from_slice(failure.text.as_bytes());
+}
+
+/// Appends a cell that is made in its place, so that it needs no other buffer.
+pub fn push_made_cell(out: &mut Vec<u8>, make: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    make(out);
+    let made = out.len();
+    push_length(out, (made - start) as u64);
+    let length_bytes = out.len() - made;
+    out[start..].rotate_right(length_bytes);
 }
 
 fn push_ok_as(out: &mut Vec<u8>, header: u8, done: &Done, status: StatusFlags) {
@@ -169,6 +180,17 @@ mod tests {
         assert!(fields.byte().is_none() && fields.zero_ended().is_empty());
         for bytes in [&b"\xfc\x01"[..], b"\xfe1234567", b"\x05abcd", b"\xfb", b"\xff"] {
             assert_eq!(Fields::new(bytes).cell(), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_made_cell_is_behind_its_length() {
+        for length in [0, 1, 250, 251, 70_000] {
+            let text = vec![b'x'; length];
+            let (mut made, mut expected) = (b"before".to_vec(), b"before".to_vec());
+            push_made_cell(&mut made, |out| out.extend_from_slice(&text));
+            push_cell(&mut expected, &text);
+            assert!(made == expected, "{length}");
         }
     }
 

@@ -127,8 +127,9 @@ impl Client {
                 }
                 self.encoding(more).columns(link, &columns);
                 self.seat.set_state("sending rows");
+                let results = self.session.variables().results();
                 let mut sender = Sender {
-                    form: RowForm::new(self.manner.binary, &columns),
+                    form: RowForm::new(self.manner.binary, &columns, results),
                     token,
                     patience: self.write_timeout(),
                 };
@@ -200,9 +201,10 @@ impl Client {
                 let wanted = |column: &&ResultColumn| {
                     wildcard.is_empty() || show::like(&column.name, wildcard)
                 };
+                let results = self.session.variables().results();
                 for column in rows.columns().iter().filter(wanted) {
                     link.write(|out| {
-                        definition(column, &table.keyspace).push(out);
+                        definition(column, &table.keyspace).push(out, results);
                         push_null(out);
                     });
                 }

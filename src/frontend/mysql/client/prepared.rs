@@ -22,6 +22,7 @@ use super::super::stream::{self, Ending, Portion, RowWriter};
 use super::super::wire::{push_end, push_prepared};
 use super::{Client, flush_unless_killed};
 use crate::engine::Subscription;
+use crate::event::charset::Charset;
 use crate::source::RowBlock;
 use crate::sql::{self, Statement, Template};
 use crate::telemetry;
@@ -86,10 +87,10 @@ struct KeptRows {
 }
 
 impl KeptRows {
-    /// Rows of these columns.
-    fn new(columns: &[ColumnDefinition], mut blocks: Vec<RowBlock>) -> Self {
+    /// Rows in this form.
+    fn new(form: RowForm, mut blocks: Vec<RowBlock>) -> Self {
         blocks.retain(|block| !block.is_empty());
-        Self { form: RowForm::new(true, columns), blocks: blocks.into(), row: 0 }
+        Self { form, blocks: blocks.into(), row: 0 }
     }
 
     /// Writes the next row; `None` at the end.
@@ -240,12 +241,12 @@ impl Prepared {
     }
 
     /// The text of a statement with an EXECUTE's values in it. What waited of its last run is gone.
-    fn fill(&mut self, execute: &Execute<'_>) -> Result<String, Failure> {
+    fn fill(&mut self, execute: &Execute<'_>, client: Charset) -> Result<String, Failure> {
         let statement = self.statement(execute.statement, "mysqld_stmt_execute")?;
         statement.cursor = None;
         let refused = statement.refused.take();
         let PreparedStatement { template, types, long, .. } = statement;
-        let filled = execute.fill(template, types, |index| long.get(index)?.as_deref());
+        let filled = execute.fill(template, types, client, |index| long.get(index)?.as_deref());
         let forgotten = statement.forget_long();
         self.forgot(forgotten);
         refused.map_or(filled, Err)
@@ -270,6 +271,9 @@ impl Client {
         text: &str,
         token: &Token,
     ) -> io::Result<Ending> {
+        if let Err(failure) = self.may_introduce(text) {
+            return Ok(Err(failure));
+        }
         let (template, more) = telemetry::run_long(text.len(), || {
             let mut statements = sql::split(text);
             (statements.next().map(Template::new), statements.next().is_some())
@@ -370,7 +374,10 @@ impl Client {
     ) -> io::Result<()> {
         let bytes = packet.len() + self.prepared.bytes();
         let filled = telemetry::run_long(bytes, || match Execute::parse(packet) {
-            Some(execute) => self.prepared.fill(&execute).map(|text| (execute, text)),
+            Some(execute) => {
+                let client = self.session.variables().client();
+                self.prepared.fill(&execute, client).map(|text| (execute, text))
+            }
             None => Err(error::malformed_packet()),
         });
         let failure = match filled {
@@ -415,8 +422,10 @@ impl Client {
         columns: &[ColumnDefinition],
         blocks: Vec<RowBlock>,
     ) {
-        self.encoding(false).cursor(link, columns);
-        self.prepared.opened = Some(Cursor::Rows(KeptRows::new(columns, blocks)));
+        let encoding = self.encoding(false);
+        encoding.cursor(link, columns);
+        let form = RowForm::new(true, columns, encoding.results);
+        self.prepared.opened = Some(Cursor::Rows(KeptRows::new(form, blocks)));
     }
 
     /// COM_STMT_FETCH: the next rows of a cursor, at most `count`. A stream's are waited for until
