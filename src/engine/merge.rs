@@ -100,7 +100,7 @@ pub enum StreamError {
         current: GtidSet,
     },
     /// Reading failed in a way that trying again does not mend, or too often in a row.
-    #[error("{shard}: reading {tablet} failed {failures} times in a row; giving up")]
+    #[error("{shard}: reading {tablet} failed{}", in_a_row(*.failures))]
     Source {
         /// The shard.
         shard: ShardName,
@@ -496,6 +496,11 @@ impl std::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Subscription").field("id", &self.id()).finish_non_exhaustive()
     }
+}
+
+/// How often something failed, unless it was once.
+fn in_a_row(failures: u32) -> String {
+    if failures > 1 { format!(" {failures} times in a row") } else { String::new() }
 }
 
 /// How often a shard that is held up looks at the others' times.

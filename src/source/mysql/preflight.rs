@@ -237,18 +237,12 @@ fn privileges(grants: &Grants, flavour: Flavour, database: &str, account: &str) 
             findings.push(fatal(what, grant("SELECT", &here, account)));
         }
     }
-    if flavour == Flavour::Mysql {
-        if grants.reach("LOCK TABLES", database) != Reach::Database {
-            let what = format!(
-                "{account} may not lock tables for the moment in which a copy begins: rows that change \
-                 in it come twice, and tables without a key are not copied"
-            );
-            findings.push(advice(what, grant("LOCK TABLES", &here, account)));
-        }
-        if !grants.everywhere(XA) {
-            let what = format!("{account} may not see which XA transactions are prepared");
-            findings.push(advice(what, grant(XA, "*.*", account)));
-        }
+    if flavour == Flavour::Mysql && grants.reach("LOCK TABLES", database) != Reach::Database {
+        let what = format!(
+            "{account} may not lock tables for the moment in which a copy begins: rows that change \
+             in it come twice, and tables without a key are not copied"
+        );
+        findings.push(advice(what, grant("LOCK TABLES", &here, account)));
     }
     findings
 }
@@ -286,7 +280,6 @@ fn advice(what: impl Into<String>, mend: impl Into<String>) -> Finding {
 }
 
 const REPLICATION: &str = "REPLICATION SLAVE";
-const XA: &str = "XA_RECOVER_ADMIN";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];
 const DAY_SECONDS: f64 = 86_400.0;
@@ -387,7 +380,6 @@ mod tests {
                 "GRANT REPLICATION SLAVE ON *.* TO 'v@x'@'10.0.0.%'",
                 r"GRANT SELECT ON `my\_shop`.* TO 'v@x'@'10.0.0.%'",
                 r"GRANT LOCK TABLES ON `my\_shop`.* TO 'v@x'@'10.0.0.%'",
-                "GRANT XA_RECOVER_ADMIN ON *.* TO 'v@x'@'10.0.0.%'",
             ]
         );
         assert_eq!(found.iter().filter(|finding| finding.fatal).count(), 2);
