@@ -245,7 +245,12 @@ impl Words<'_> {
         Some(LoggedTable { database: Some(first), table: self.identifier()? })
     }
 
+    /// A name; none if a character of it could not be told from the log's bytes.
     fn identifier(&mut self) -> Option<String> {
+        self.any_identifier().filter(|name| !name.contains(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn any_identifier(&mut self) -> Option<String> {
         match self.0.next()? {
             Word::Bare(name) => Some(name.to_owned()),
             // In a log, what stands in double quotes in place of a name is one: under ANSI_QUOTES.
@@ -321,6 +326,7 @@ mod tests {
         check("CREATE TABLE 't' (a int)", "Unreadable");
         check("RENAME TABLE a", "Unreadable");
         check("DROP TABLE a,", "Unreadable");
+        check("TRUNCATE `a\u{fffd}`", "Unreadable");
     }
 
     #[test]
