@@ -21,8 +21,12 @@ pub struct EngineConfig {
     pub copy_snapshot_max_age: Duration,
     /// About how many bytes of rows one batch of a copy holds.
     pub copy_batch_bytes: usize,
-    /// Failures in a row without progress after which a stream gives up.
+    /// Failures in a row after which one reading of a server is given up, so that its streams look
+    /// for another server.
     pub failures_max: u32,
+    /// Failures in a row without progress after which a stream gives up: with the pauses between
+    /// them, about as long as a server takes to restart.
+    pub stream_failures_max: u32,
     /// The wait before the second try; each further one doubles it.
     pub retry_delay_min: Duration,
     /// The longest wait between two tries.
@@ -51,6 +55,7 @@ impl Default for EngineConfig {
             copy_snapshot_max_age: Duration::from_secs(600),
             copy_batch_bytes: 64 << 10,
             failures_max: 3,
+            stream_failures_max: 12,
             retry_delay_min: Duration::from_millis(100),
             retry_delay_max: Duration::from_secs(10),
             max_skew: Duration::from_secs(2),

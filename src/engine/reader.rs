@@ -189,7 +189,12 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if self.reader.log.ended().is_none() {
-            self.reader.log.end(End::Retired);
+            // Whoever is told of one that retired asks for another at once.
+            self.reader.log.end(if std::thread::panicking() {
+                broken_down()
+            } else {
+                End::Retired
+            });
         }
         self.shared.ended(&self.reader);
     }
@@ -250,6 +255,11 @@ async fn fill(shared: &Shared, reader: &Reader, mut changes: Box<dyn Changes>) -
             },
         }
     }
+}
+
+fn broken_down() -> End {
+    let context = "the catch-up reader's task broke down".to_owned();
+    End::Failed(Arc::new(SourceError::Corrupt { context, source: None }))
 }
 
 /// Waits until a cursor has read on; `false` if none does and others want the place.

@@ -16,13 +16,13 @@ pub(super) struct Retry {
 
 impl Retry {
     /// `name` tells the jitters of one engine apart.
-    pub fn new(config: &EngineConfig, name: &str) -> Self {
+    pub fn new(config: &EngineConfig, failures_max: u32, name: &str) -> Self {
         let salt = name
             .bytes()
             .fold(config.seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         Self {
             failures: 0,
-            failures_max: config.failures_max,
+            failures_max,
             delay_min: config.retry_delay_min,
             delay_max: config.retry_delay_max,
             random: fastrand::Rng::with_seed(salt),
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn waits_grow_and_end() {
-        let config = EngineConfig { failures_max: 4, ..EngineConfig::default() };
-        let mut retry = Retry::new(&config, "test");
+        let config = EngineConfig::default();
+        let mut retry = Retry::new(&config, 4, "test");
         for factor in [1_u32, 2, 4] {
             let delay = retry.failed().expect("not yet enough");
             let full = config.retry_delay_min * factor;

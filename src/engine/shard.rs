@@ -153,7 +153,7 @@ impl ShardStream {
         };
         Self {
             scope: Arc::new(rules.scope(&shard.keyspace)),
-            retry: Retry::new(config, &format!("{shard} {salt}")),
+            retry: Retry::new(config, config.stream_failures_max, &format!("{shard} {salt}")),
             config: Arc::clone(config),
             partial: position.partial.filter(|partial| !seen.contains(&partial.gtid)),
             copies,

@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
             tail,
             source: &*tail.tablet.source,
             intake: Intake::new(tail.config.part_bytes),
-            retry: Retry::new(&tail.config, tail.tablet.source.name()),
+            retry: Retry::new(&tail.config, tail.config.failures_max, tail.tablet.source.name()),
             scope: tail.scope(),
         }
     }

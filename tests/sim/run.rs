@@ -194,6 +194,7 @@ fn config(random: &mut fastrand::Rng) -> EngineConfig {
         copy_snapshot_max_age: Duration::from_millis(random.u64(1..200)),
         copy_batch_bytes: 1_000,
         failures_max: 3,
+        stream_failures_max: 3,
         retry_delay_min: Duration::from_millis(1),
         retry_delay_max: Duration::from_millis(random.u64(10..1_000)),
         seed: random.u64(..),

@@ -81,10 +81,11 @@ impl LogChanges {
     async fn bind(&mut self, id: TableId) -> Result<(), SourceError> {
         let map = self.decoder.table_map(id).expect("the decoder has just told of it");
         let name = self.names.table(&map.database, &map.table);
-        let binding = match name.filter(|name| self.scope.has(name)) {
-            Some(name) => Binding::Rows(self.shapes.of(&name, map, self.assembler.read()).await?),
-            None => Binding::Skip,
+        let shape = match name.filter(|name| self.scope.has(name)) {
+            Some(name) => self.shapes.of(&name, map, self.assembler.read()).await?,
+            None => None,
         };
+        let binding = shape.map_or(Binding::Skip, Binding::Rows);
         self.decoder.bind(id, binding).map_err(|error| self.pump.corrupt(error))
     }
 

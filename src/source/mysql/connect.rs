@@ -98,6 +98,20 @@ impl Server {
             .map_err(SourceError::from)
     }
 
+    /// Bounds what is asked of the server: one that stalls with its connections open must not hold
+    /// up whoever asks for ever.
+    pub async fn in_time<T>(
+        &self,
+        asked: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.unwrap_or_else(|_| {
+            Err(SourceError::Disconnected {
+                context: format!("{} did not answer within {ANSWER_TIMEOUT:?}", self.name),
+                source: None,
+            })
+        })
+    }
+
     async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
         let options = self.options().await?;
         let mut conn = tls::connect(options, &self.url.tls).await.map_err(|error| match error {
@@ -161,6 +175,10 @@ impl Server {
                     ConnectError::Denied { address, message: said.message }
                 }
                 1044 | 1049 => ConnectError::NoDatabase { address, message: said.message },
+                // It shuts down, or was told to let nobody in, or somebody ended us.
+                1053 | 1317 | 1927 | 3032 => {
+                    ConnectError::Broken { address, source: Arc::new(said) }
+                }
                 1040 | 1203 | 1226 => {
                     ConnectError::TooManyConnections { address, message: said.message }
                 }
@@ -210,6 +228,8 @@ fn session(purpose: Purpose, flavour: Flavour) -> String {
 
 /// From the name's look-up to a session that is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the answer to a question, however many tables it is about.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most that the protocol allows for.
 const PACKET_BYTES_MAX: usize = 1 << 30;
 /// Given so that the library does not ask the server for it.

@@ -93,25 +93,28 @@ impl MysqlSource {
     }
 
     async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
-        let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
-        schema::read(&mut conn, flavour, &self.names.keyspace)
+        let connection = self.server.connect(Purpose::Questions).await?;
+        let flavour = connection.flavour;
+        let (mut conn, _permit) = connection.into_parts();
+        let read = schema::read(&mut conn, flavour, &self.names.keyspace);
+        self.server
+            .in_time(async { read.await.map_err(|error| self.broken("read the schemas", error)) })
             .await
-            .map_err(|error| self.broken("read the schemas", error))
     }
 
     async fn read_position(&self) -> Result<GtidSet, SourceError> {
-        let Connection { mut conn, flavour, .. } = self.server.connect(Purpose::Questions).await?;
-        // Without GTIDs the position would be an empty one, from which everything is streamed again.
-        let fit = preflight::require_fit(&mut conn, flavour).await;
-        fit.map_err(|error| self.broken("read the settings", error))??;
-        position(&mut conn, flavour)
-            .await
-            .map_err(|error| self.broken("read the position", error))?
-            .parse()
-            .map_err(|error| SourceError::Corrupt {
-                context: format!("read the position of {}", self.server.name()),
-                source: Some(Box::new(error)),
-            })
+        let connection = self.server.connect(Purpose::Questions).await?;
+        let flavour = connection.flavour;
+        let (mut conn, _permit) = connection.into_parts();
+        let ask = async {
+            // Without GTIDs the position would be empty, and everything streamed again from it.
+            let fit = preflight::require_fit(&mut conn, flavour).await;
+            fit.map_err(|error| self.broken("read the settings", error))??;
+            let position = position(&mut conn, flavour).await;
+            let position = position.map_err(|error| self.broken("read the position", error))?;
+            position.parse().map_err(|error| pump::unreadable(self.server.name(), error))
+        };
+        self.server.in_time(ask).await
     }
 
     fn broken(&self, what: &str, error: mysql_async::Error) -> SourceError {

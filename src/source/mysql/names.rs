@@ -14,7 +14,7 @@ pub struct Names {
     pub database: Arc<str>,
 }
 
-/// What a logged statement did to the keyspace's tables.
+/// What a logged statement did to the keyspace's tables, their rows included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changed {
     /// Nothing.
@@ -40,7 +40,10 @@ impl Names {
         let tables: Vec<_> = match logged {
             Logged::Tables(tables) => tables.iter().filter_map(named).collect(),
             Logged::TableWithRows(table) => named(table).into_iter().collect(),
-            Logged::Unreadable | Logged::Database => return Changed::Everything,
+            Logged::Truncate(table) => named(table).into_iter().collect(),
+            Logged::Unreadable => return Changed::Everything,
+            Logged::Database(Some(name)) if **name != *self.database => return Changed::Nothing,
+            Logged::Database(_) => return Changed::Everything,
             _ => return Changed::Nothing,
         };
         if tables.is_empty() { Changed::Nothing } else { Changed::Tables(tables) }
@@ -72,7 +75,8 @@ mod tests {
         check("db", "DROP TABLE ks.t", "Nothing");
         check("db", "CREATE TABLE t (a int) START TRANSACTION", "ks.t");
         check("other", "ALTER TABLE 't'", "Everything");
-        check("db", "DROP DATABASE x", "Everything");
+        check("db", "DROP DATABASE x", "Nothing");
+        check("", "DROP DATABASE db", "Everything");
         check("db", "GRANT ALL ON t TO u", "Nothing");
     }
 }

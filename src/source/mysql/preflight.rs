@@ -112,6 +112,12 @@ impl Settings {
             let what = "server_id is 0: the server sends its binary log to nobody";
             findings.push(fatal(what, self.set("server_id", "1")));
         }
+        if self.differs("lower_case_table_names", "0") {
+            let what = "lower_case_table_names is not 0: the log may spell the names of tables in other \
+                        letters than the tables have, and changes would be missed";
+            let mend = "this version of vstreamd cannot follow this server; nothing mends it";
+            findings.push(fatal(what, mend));
+        }
         if self.differs("binlog_format", "ROW") {
             let format = self.get("binlog_format");
             let what =
@@ -283,7 +289,7 @@ const REPLICATION: &str = "REPLICATION SLAVE";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];
 const DAY_SECONDS: f64 = 86_400.0;
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "binlog_checksum",
     "binlog_expire_logs_seconds",
     "binlog_format",
@@ -295,6 +301,7 @@ const NAMES: [&str; 15] = [
     "gtid_slave_pos",
     "gtid_strict_mode",
     "log_bin",
+    "lower_case_table_names",
     "log_replica_updates",
     "log_slave_updates",
     "server_id",

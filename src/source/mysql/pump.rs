@@ -16,7 +16,7 @@ use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, DriverError, Error, I
 
 use super::Flavour;
 use super::budget::Permit;
-use super::connect::{Connection, Purpose, Server};
+use super::connect::{Purpose, Server};
 use super::decode::{Decoded, Query, RawEvent, XaStep};
 use super::names::Changed;
 use super::preflight;
@@ -32,6 +32,8 @@ pub(super) struct Pump {
     start: GtidSet,
     /// Where the last event ended, for errors.
     place: Place,
+    /// The server has found the position and sends what follows.
+    has_begun: bool,
     /// Events inside a compressed transaction that are still to come.
     inner: usize,
     _permit: Permit,
@@ -48,9 +50,28 @@ impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
         let connection = server.connect(Purpose::Changes).await?;
-        let Connection { flavour, ref account, .. } = connection;
-        let account = account.clone();
-        let (mut conn, permit) = connection.into_parts();
+        let (flavour, account) = (connection.flavour, connection.account.clone());
+        let (conn, permit) = connection.into_parts();
+        let ask = Self::ask(server, (conn, flavour), &account, start);
+        let stream = server.in_time(ask).await?;
+        Ok(Self {
+            stream,
+            name: server.name().to_owned(),
+            flavour,
+            start: start.clone(),
+            place: Place::default(),
+            has_begun: false,
+            inner: 0,
+            _permit: permit,
+        })
+    }
+
+    async fn ask(
+        server: &Server,
+        (mut conn, flavour): (Conn, Flavour),
+        account: &str,
+        start: &GtidSet,
+    ) -> Result<BinlogStream, SourceError> {
         let failed = |error| disconnected(server.name(), "ask for its log", error);
         preflight::require_fit(&mut conn, flavour).await.map_err(failed)??;
         let request = match flavour {
@@ -84,26 +105,18 @@ impl Pump {
             }
         };
         let stream = conn.get_binlog_stream(request).await;
-        let stream = stream.map_err(|error| dump_refused(server.name(), &account, error))?;
-        Ok(Self {
-            stream,
-            name: server.name().to_owned(),
-            flavour,
-            start: start.clone(),
-            place: Place::default(),
-            inner: 0,
-            _permit: permit,
-        })
+        stream.map_err(|error| dump_refused(server.name(), account, error))
     }
 
     /// The next event. Waits for it, as long as the server shows that it is alive. Cancel-safe.
     pub async fn next(&mut self) -> Result<LogEvent, SourceError> {
         let next = poll_fn(|context| Pin::new(&mut self.stream).poll_next(context));
-        match tokio::time::timeout(SILENCE_MAX, next).await {
+        let silence_max = if self.has_begun { SILENCE_MAX } else { SEEK_TIME_MAX };
+        match tokio::time::timeout(silence_max, next).await {
             Ok(event) => self.received(event),
             Err(_) => Err(SourceError::Disconnected {
                 context: format!(
-                    "{} has said nothing for {SILENCE_MAX:?}, not even that it is alive",
+                    "{} has said nothing for {silence_max:?}, not even that it is alive",
                     self.name
                 ),
                 source: None,
@@ -138,6 +151,8 @@ impl Pump {
             }
         };
         let header = event.header();
+        // What stands for no place in the log may come before the server has looked for one.
+        self.has_begun |= header.log_pos() != 0;
         if self.inner > 0 {
             if header.log_pos() != 0 {
                 return Err(self.corrupt("a compressed transaction broke off"));
@@ -182,11 +197,10 @@ impl Pump {
             Decoded::Rows(rows) => assembler.rows(rows)?,
             Decoded::RowsSkipped => assembler.rows_skipped(),
             Decoded::RowsQuery(text) => assembler.rows_query(text),
-            Decoded::Payload { events } => self.inner = events,
-            Decoded::Rotate { file, .. } => self.place = Place { file, position: 4 },
             Decoded::Heartbeat { .. } => assembler.heartbeat(now_seconds()),
             Decoded::Anonymous => return Err(self.no_gtids()),
             Decoded::Incident { message } => return Err(self.lacks_changes(&message)),
+            Decoded::Payload { .. } | Decoded::Rotate { .. } => self.note(&decoded),
             Decoded::TableMap { .. }
             | Decoded::Skip
             | Decoded::Format
@@ -194,6 +208,15 @@ impl Pump {
             | Decoded::Stop => {}
         }
         Ok(Changed::Nothing)
+    }
+
+    /// Takes what an event says of the events behind it.
+    pub fn note(&mut self, decoded: &Decoded) {
+        match decoded {
+            Decoded::Payload { events } => self.inner = *events,
+            Decoded::Rotate { file, .. } => self.place = Place { file: file.clone(), position: 4 },
+            _ => {}
+        }
     }
 
     fn no_gtids(&self) -> SourceError {
@@ -227,6 +250,10 @@ impl Pump {
             Error::Server(said) if said.code == READING_LOG => {
                 if said.message.contains("same server_uuid/server_id") {
                     // Another took the number that was drawn at random; the next draw differs.
+                    return disconnected(&self.name, "read its log", Error::Server(said));
+                }
+                if self.has_begun {
+                    // It served the position; whether it still does is asked when it is read again.
                     return disconnected(&self.name, "read its log", Error::Server(said));
                 }
                 SourceError::LogRefused {
@@ -354,5 +381,7 @@ fn random_uuid() -> String {
 const READING_LOG: u16 = 1236;
 /// How often a server with nothing to say says so.
 const HEARTBEAT_NANOSECONDS: u64 = 1_000_000_000;
-/// How long a server may say nothing at all. Seeking a position in large files takes one a while.
+/// How long a server may say nothing at all.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// The same while it looks for the position in its files.
+const SEEK_TIME_MAX: Duration = Duration::from_secs(300);

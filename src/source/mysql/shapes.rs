@@ -7,14 +7,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::connect::{Connection, Purpose, Server};
+use mysql_async::prelude::Queryable;
+
+use super::connect::{Purpose, Server};
 use super::decode::{Binding, Decoded, Decoder, TableMap};
 use super::names::{Changed, Names};
 use super::pump::{self, Pump};
 use super::schema;
-use super::transaction::Assembler;
 use crate::event::{Gtid, GtidSet, TableName, TableSchema};
 use crate::source::SourceError;
+use crate::sql::Logged;
 
 /// The shapes that one run of changes has met.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub(super) struct Shapes {
 #[derive(Debug)]
 struct Today {
     tables: HashMap<TableName, Arc<TableSchema>>,
+    /// MariaDB logs what it draws from a sequence as rows of it; they are nobody's data.
+    sequences: BTreeSet<String>,
     /// All that the server had executed right after it described them.
     as_of: GtidSet,
     /// Statements about tables between the place where they were first asked for and `as_of`.
@@ -52,18 +56,22 @@ impl Shapes {
         }
     }
 
-    /// The shape of the rows behind a table map, met when everything in `read` was read.
+    /// The shape of the rows behind a table map, met when everything in `read` was read; none if
+    /// they are no table's.
     pub async fn of(
         &mut self,
         name: &TableName,
         map: &TableMap,
         read: &GtidSet,
-    ) -> Result<Arc<TableSchema>, SourceError> {
+    ) -> Result<Option<Arc<TableSchema>>, SourceError> {
         if self.today.is_none() || self.stale.contains(name) {
             self.today = Some(Today::read(&self.server, &self.names).await?);
             self.stale.clear();
         }
         let today = self.today.as_mut().expect("it was read just now");
+        if today.sequences.contains(&*name.table) {
+            return Ok(None);
+        }
         if !map.is_full {
             today.check_unchanged(&self.server, &self.names, name, read).await?;
         }
@@ -77,19 +85,28 @@ impl Shapes {
         let equal = equal.into_iter().flatten().find(|equal| ***equal == schema).map(Arc::clone);
         let shape = equal.unwrap_or_else(|| Arc::new(schema));
         self.met.insert(name.clone(), Arc::clone(&shape));
-        Ok(shape)
+        Ok(Some(shape))
     }
 }
 
 impl Today {
     async fn read(server: &Server, names: &Names) -> Result<Self, SourceError> {
         let failed = |error| pump::disconnected(server.name(), "read its tables", error);
-        let Connection { mut conn, flavour, .. } = server.connect(Purpose::Questions).await?;
-        let tables = schema::read(&mut conn, flavour, &names.keyspace).await.map_err(failed)?;
-        let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
-        let as_of = super::position(&mut conn, flavour).await.map_err(failed)?;
-        let as_of = as_of.parse().map_err(|error| pump::unreadable(server.name(), error))?;
-        Ok(Self { tables, as_of, changes: None })
+        let connection = server.connect(Purpose::Questions).await?;
+        let flavour = connection.flavour;
+        let (mut conn, _permit) = connection.into_parts();
+        let ask = async {
+            let tables = schema::read(&mut conn, flavour, &names.keyspace).await.map_err(failed)?;
+            let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
+            let query = "SELECT TABLE_NAME FROM information_schema.TABLES \
+                         WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'SEQUENCE'";
+            let sequences: Vec<String> = conn.query(query).await.map_err(failed)?;
+            let as_of = super::position(&mut conn, flavour).await.map_err(failed)?;
+            let as_of = as_of.parse().map_err(|error| pump::unreadable(server.name(), error))?;
+            let sequences = sequences.into_iter().collect();
+            Ok(Self { tables, sequences, as_of, changes: None })
+        };
+        server.in_time(ask).await
     }
 
     /// Refuses a table that was changed between the place that was read up to and today.
@@ -125,7 +142,8 @@ impl Today {
     }
 }
 
-/// All statements about tables between two places of the log.
+/// All statements about tables between two places of the log. Nothing else of it matters here: not
+/// what was prepared before, nor what cannot be streamed.
 async fn scan(
     server: &Server,
     names: &Names,
@@ -134,21 +152,32 @@ async fn scan(
 ) -> Result<Vec<(Gtid, Changed)>, SourceError> {
     let mut pump = Pump::open(server, from).await?;
     let mut decoder = Decoder::new(pump.flavour);
-    let mut assembler = Assembler::new(names.clone(), from.clone());
+    let mut read = from.clone();
+    let mut named: Option<Gtid> = None;
     let mut changes = Vec::new();
-    while !assembler.read().contains_set(to) || !assembler.is_between_transactions() {
+    while !read.contains_set(to) {
         let event = pump.next().await?;
-        let raw = pump::raw(&event);
-        let decoded = decoder.push(raw).map_err(|error| pump.corrupt(error))?;
-        if let Decoded::TableMap { id, bound: false } = decoded {
-            decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
-            continue;
+        let decoded = decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))?;
+        let mut ended = None;
+        match decoded {
+            Decoded::TableMap { id, bound: false } => {
+                decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
+            }
+            Decoded::Gtid { gtid, .. } => ended = named.replace(gtid),
+            Decoded::Xid | Decoded::XaPrepare { .. } | Decoded::Heartbeat { .. } => {
+                ended = named.take();
+            }
+            Decoded::Query(query) => {
+                let logged = Logged::read(&query.statement);
+                let changed = names.changed(&logged, &query.database);
+                let shapes = changed != Changed::Nothing && !matches!(logged, Logged::Truncate(_));
+                changes.extend(named.filter(|_| shapes).zip(Some(changed)));
+                ended = named.take_if(|_| logged.ends_transaction());
+            }
+            other => pump.note(&other),
         }
-        let gtid = assembler.named();
-        let changed = pump.assemble(decoded, raw.timestamp.into(), &mut assembler)?;
-        assembler.take();
-        if let Some(gtid) = gtid.filter(|_| changed != Changed::Nothing) {
-            changes.push((gtid, changed));
+        if let Some(gtid) = ended {
+            read.add(gtid);
         }
     }
     Ok(changes)

@@ -244,8 +244,13 @@ impl Assembler {
                 self.begin(time)?;
                 self.table(text, &changed, time)?;
             }
+            Logged::Truncate(_) => {
+                self.table(text, &changed, time)?;
+                // It has the columns that it had.
+                return Ok(Changed::Nothing);
+            }
             Logged::Tables(_) | Logged::Unreadable => self.table(text, &changed, time)?,
-            Logged::Database | Logged::Other => self.table(text, &Changed::Nothing, time)?,
+            Logged::Database(_) | Logged::Other => self.table(text, &Changed::Nothing, time)?,
         }
         Ok(changed)
     }
