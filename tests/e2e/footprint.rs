@@ -10,7 +10,7 @@ const BLOB_BYTES: usize = 16 << 20;
 /// The largest packet: a hexadecimal literal has two digits per byte.
 const PACKET_BYTES: usize = 2 * BLOB_BYTES;
 /// `docs/operating.md` says so.
-const PACKETS_MAX: usize = 16;
+const PACKETS_MAX: usize = 24;
 /// What malloc keeps for each thread that worked on one of them, caches, and the log of recent
 /// transactions; it is the same after three rounds and after sixty. A cache of the statements
 /// themselves, which there was once, held a gigabyte.

@@ -26,6 +26,8 @@ pub(super) struct Shapes {
     today: Option<Today>,
     /// Changed since `today` was read.
     stale: BTreeSet<TableName>,
+    /// Looked for and not there: dropped since.
+    gone: BTreeSet<TableName>,
     /// The last shape of each table, so that equal ones are one.
     met: HashMap<TableName, Arc<TableSchema>>,
 }
@@ -44,15 +46,28 @@ struct Today {
 
 impl Shapes {
     pub fn new(server: Server, names: Names) -> Self {
-        Self { server, names, today: None, stale: BTreeSet::new(), met: HashMap::new() }
+        Self {
+            server,
+            names,
+            today: None,
+            stale: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            met: HashMap::new(),
+        }
     }
 
     /// Notes a statement that was read.
     pub fn changed(&mut self, changed: &Changed) {
         match changed {
             Changed::Nothing => {}
-            Changed::Tables(tables) => self.stale.extend(tables.iter().cloned()),
-            Changed::Everything => self.today = None,
+            Changed::Tables(tables) => {
+                self.gone.retain(|gone| !tables.contains(gone));
+                self.stale.extend(tables.iter().cloned());
+            }
+            Changed::Everything => {
+                self.gone.clear();
+                self.today = None;
+            }
         }
     }
 
@@ -64,9 +79,14 @@ impl Shapes {
         map: &TableMap,
         read: &GtidSet,
     ) -> Result<Option<Arc<TableSchema>>, SourceError> {
-        if self.today.is_none() || self.stale.contains(name) {
+        // What nobody has seen made may be a sequence, which is made unseen.
+        let is_new = |today: &Today| !today.knows(name) && !self.gone.contains(name);
+        if self.today.as_ref().is_none_or(is_new) || self.stale.contains(name) {
             self.today = Some(Today::read(&self.server, &self.names).await?);
             self.stale.clear();
+            if !self.today.as_ref().is_some_and(|today| today.knows(name)) {
+                self.gone.insert(name.clone());
+            }
         }
         let today = self.today.as_mut().expect("it was read just now");
         if today.sequences.contains(&*name.table) {
@@ -90,6 +110,10 @@ impl Shapes {
 }
 
 impl Today {
+    fn knows(&self, name: &TableName) -> bool {
+        self.tables.contains_key(name) || self.sequences.contains(&*name.table)
+    }
+
     async fn read(server: &Server, names: &Names) -> Result<Self, SourceError> {
         let failed = |error| pump::disconnected(server.name(), "read its tables", error);
         let connection = server.connect(Purpose::Questions).await?;
