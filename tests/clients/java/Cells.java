@@ -287,9 +287,10 @@ class Cells {
             try {
                 return statement.execute("VSTREAM * FROM cancel_" + name);
             } catch (SQLException error) {
-                // By the code: only if the driver notes its own cancel() before the 1317 comes
-                // in does it throw a MySQLStatementCancelledException, which has the same code.
-                return error.getErrorCode() == 1317;
+                // The driver notes its own cancel() behind its KILL QUERY: a 1317 that overtakes the
+                // note is thrown as it came, else a class of the driver's, which has no code (0).
+                return error.getErrorCode() == 1317
+                    || error instanceof com.mysql.cj.jdbc.exceptions.MySQLStatementCancelledException;
             }
         });
         Connection watcher = anybody();
