@@ -98,6 +98,15 @@ impl Server {
             .map_err(SourceError::from)
     }
 
+    /// Asks the server something, over a connection that is opened for it, in a bounded time.
+    pub async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut Connection) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        let mut connection = self.connect(Purpose::Questions).await?;
+        self.in_time(question(&mut connection)).await
+    }
+
     /// Bounds what is asked of the server: one that stalls with its connections open must not hold
     /// up whoever asks for ever.
     pub async fn in_time<T>(
@@ -110,6 +119,26 @@ impl Server {
                 source: None,
             })
         })
+    }
+
+    /// What went wrong on a connection that was open, while `what` was being done: it is to be done
+    /// again.
+    pub fn broken(&self, what: &str, error: Error) -> SourceError {
+        SourceError::Disconnected {
+            context: format!("{what} of {}", self.name),
+            source: Some(Box::new(cause(error))),
+        }
+    }
+
+    /// The server has told a position that is none.
+    pub fn unreadable(
+        &self,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> SourceError {
+        SourceError::Corrupt {
+            context: format!("read the position of {}", self.name),
+            source: Some(error.into()),
+        }
     }
 
     async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
@@ -201,7 +230,7 @@ impl Server {
 
 /// What the library's error is about: its outer layers print their inner ones, which a chain of
 /// causes would then print again.
-pub fn cause(error: Error) -> Cause {
+fn cause(error: Error) -> Cause {
     match error {
         Error::Io(IoError::Io(inner)) => Arc::new(inner),
         Error::Io(IoError::Tls(TlsError::Tls(inner))) => Arc::new(inner),

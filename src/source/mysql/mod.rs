@@ -1,5 +1,6 @@
 //! MySQL 8/9 and MariaDB servers as sources, through their binary logs.
 
+mod bounds;
 mod budget;
 mod changes;
 mod connect;
@@ -19,8 +20,6 @@ mod url;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
 
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
@@ -85,43 +84,32 @@ impl MysqlSource {
 
     /// What the server is, and what stands in the way of streaming from it.
     pub async fn examine(&self) -> Result<Examined, SourceError> {
-        let mut connection = self.server.connect(Purpose::Questions).await?;
-        let findings = preflight::examine(&mut connection, self.server.database())
-            .await
-            .map_err(|error| self.broken("read the settings", error))?;
-        Ok(Examined { version: connection.version, findings })
+        let examine = async |connection: &mut Connection| {
+            let findings = preflight::examine(connection, self.server.database()).await;
+            let findings =
+                findings.map_err(|error| self.server.broken("read the settings", error))?;
+            Ok(Examined { version: connection.version.clone(), findings })
+        };
+        self.server.ask(examine).await
     }
 
     async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
-        let connection = self.server.connect(Purpose::Questions).await?;
-        let flavour = connection.flavour;
-        let (mut conn, _permit) = connection.into_parts();
-        let read = schema::read(&mut conn, flavour, &self.names.keyspace);
-        self.server
-            .in_time(async { read.await.map_err(|error| self.broken("read the schemas", error)) })
-            .await
+        let read = async |connection: &mut Connection| {
+            let Connection { conn, flavour, .. } = connection;
+            let read = schema::read(conn, *flavour, &self.names.keyspace).await;
+            read.map_err(|error| self.server.broken("read the schemas", error))
+        };
+        self.server.ask(read).await
     }
 
     async fn read_position(&self) -> Result<GtidSet, SourceError> {
-        let connection = self.server.connect(Purpose::Questions).await?;
-        let flavour = connection.flavour;
-        let (mut conn, _permit) = connection.into_parts();
-        let ask = async {
+        let read = async |connection: &mut Connection| {
+            let Connection { conn, flavour, .. } = connection;
             // Without GTIDs the position would be empty, and everything streamed again from it.
-            let fit = preflight::require_fit(&mut conn, flavour).await;
-            fit.map_err(|error| self.broken("read the settings", error))??;
-            let position = position(&mut conn, flavour).await;
-            let position = position.map_err(|error| self.broken("read the position", error))?;
-            position.parse().map_err(|error| pump::unreadable(self.server.name(), error))
+            preflight::require_fit(conn, *flavour, &self.server).await?;
+            bounds::executed(conn, *flavour, &self.server).await
         };
-        self.server.in_time(ask).await
-    }
-
-    fn broken(&self, what: &str, error: mysql_async::Error) -> SourceError {
-        SourceError::Disconnected {
-            context: format!("{what} of {}", self.server.name()),
-            source: Some(Box::new(connect::cause(error))),
-        }
+        self.server.ask(read).await
     }
 }
 
@@ -154,19 +142,4 @@ impl Source for MysqlSource {
              pos > 'current' or pos > '<position>'",
         ))
     }
-}
-
-/// Everything that the server has committed and can deliver.
-///
-/// MySQL adds a transaction to `gtid_executed` once it is committed. MariaDB adds it to
-/// `gtid_binlog_pos` a moment before the engine commits it, so that this position may lead what a
-/// reader sees: right for following, wrong for a snapshot. Deliberately not `gtid_current_pos`: what a
-/// replica has applied without logging it is in there, and the binary log cannot be read from it.
-async fn position(conn: &mut Conn, flavour: Flavour) -> mysql_async::Result<String> {
-    let query = match flavour {
-        Flavour::Mysql => "SELECT @@GLOBAL.gtid_executed",
-        Flavour::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
-    };
-    let position: Option<Option<String>> = conn.query_first(query).await?;
-    Ok(position.flatten().unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::Flavour;
-use super::connect::Connection;
+use super::connect::{Connection, Server};
 use super::grants::{Grants, Reach};
 use crate::source::{Finding, SourceError};
 
@@ -33,12 +33,14 @@ pub async fn examine(
 pub async fn require_fit(
     conn: &mut Conn,
     flavour: Flavour,
-) -> mysql_async::Result<Result<(), SourceError>> {
-    let findings = Settings::read(conn, flavour).await?.findings();
-    Ok(match findings.into_iter().find(|finding| finding.fatal) {
+    server: &Server,
+) -> Result<(), SourceError> {
+    let settings = Settings::read(conn, flavour).await;
+    let settings = settings.map_err(|error| server.broken("read the settings", error))?;
+    match settings.findings().into_iter().find(|finding| finding.fatal) {
         Some(Finding { what, mend, .. }) => Err(SourceError::Unfit { what, mend }),
         None => Ok(()),
-    })
+    }
 }
 
 /// What a server that refuses to send its binary log means by it; `None` if it means something else.

@@ -15,6 +15,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, DriverError, Error, IoError, Sid};
 
 use super::Flavour;
+use super::bounds::Bounds;
 use super::budget::Permit;
 use super::connect::{Purpose, Server};
 use super::decode::{Decoded, Query, RawEvent, XaStep};
@@ -27,7 +28,7 @@ use crate::source::{SourceError, now_seconds};
 /// A server's log being read.
 pub(super) struct Pump {
     stream: BinlogStream,
-    name: String,
+    server: Server,
     pub flavour: Flavour,
     start: GtidSet,
     /// Where the last event ended, for errors.
@@ -56,7 +57,7 @@ impl Pump {
         let stream = server.in_time(ask).await?;
         Ok(Self {
             stream,
-            name: server.name().to_owned(),
+            server: server.clone(),
             flavour,
             start: start.clone(),
             place: Place::default(),
@@ -72,12 +73,11 @@ impl Pump {
         account: &str,
         start: &GtidSet,
     ) -> Result<BinlogStream, SourceError> {
-        let failed = |error| disconnected(server.name(), "ask for its log", error);
-        preflight::require_fit(&mut conn, flavour).await.map_err(failed)??;
+        let failed = |error| server.broken("ask for the log", error);
+        preflight::require_fit(&mut conn, flavour, server).await?;
+        Bounds::read(&mut conn, flavour, server).await?.check(start)?;
         let request = match flavour {
             Flavour::Mysql => {
-                let bounds = mysql_bounds(&mut conn).await.map_err(failed)?;
-                bounds.check(start)?;
                 let uuid = random_uuid();
                 let set_up = format!(
                     "SET @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, \
@@ -89,7 +89,7 @@ impl Pump {
                     .entries()
                     .map(|entry| entry.parse())
                     .collect::<Result<_, _>>()
-                    .map_err(|error| unreadable(server.name(), error))?;
+                    .map_err(|error| server.unreadable(error))?;
                 BinlogStreamRequest::new(server_id()).with_gtid().with_gtid_set(sids)
             }
             Flavour::MariaDb => {
@@ -99,13 +99,12 @@ impl Pump {
                      @slave_connect_state = '{}'",
                     start.bare()
                 );
-                mariadb_bounds(&mut conn).await.map_err(failed)?.check(start)?;
                 conn.query_drop(set_up).await.map_err(failed)?;
                 BinlogStreamRequest::new(server_id())
             }
         };
         let stream = conn.get_binlog_stream(request).await;
-        stream.map_err(|error| dump_refused(server.name(), account, error))
+        stream.map_err(|error| dump_refused(server, account, error))
     }
 
     /// The next event. Waits for it, as long as the server shows that it is alive. Cancel-safe.
@@ -117,7 +116,7 @@ impl Pump {
             Err(_) => Err(SourceError::Disconnected {
                 context: format!(
                     "{} has said nothing for {silence_max:?}, not even that it is alive",
-                    self.name
+                    self.server.name()
                 ),
                 source: None,
             }),
@@ -146,7 +145,7 @@ impl Pump {
             Some(Err(error)) => return Err(self.failed(error)),
             // A server that shuts down says that there is no more; there will be.
             None => {
-                let context = format!("{} ended its log, as at a shutdown", self.name);
+                let context = format!("{} ended its log, as at a shutdown", self.server.name());
                 return Err(SourceError::Disconnected { context, source: None });
             }
         };
@@ -221,7 +220,7 @@ impl Pump {
 
     fn no_gtids(&self) -> SourceError {
         SourceError::Unfit {
-            what: format!("{} logs transactions without GTIDs", self.name),
+            what: format!("{} logs transactions without GTIDs", self.server.name()),
             mend: "run SET GLOBAL gtid_mode = ON (by way of OFF_PERMISSIVE and ON_PERMISSIVE), \
                    and begin at a position after that"
                 .to_owned(),
@@ -230,7 +229,7 @@ impl Pump {
 
     fn lacks_changes(&self, message: &str) -> SourceError {
         SourceError::Unfit {
-            what: format!("the log of {} lacks changes: {message}", self.name),
+            what: format!("the log of {} lacks changes: {message}", self.server.name()),
             mend: "begin anew".to_owned(),
         }
     }
@@ -241,23 +240,20 @@ impl Pump {
         what: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> SourceError {
         let Place { file, position } = &self.place;
-        let context = format!("read the log of {} at {file}:{position}", self.name);
+        let context = format!("read the log of {} at {file}:{position}", self.server.name());
         SourceError::Corrupt { context, source: Some(what.into()) }
     }
 
     fn failed(&self, error: Error) -> SourceError {
         match error {
             Error::Server(said) if said.code == READING_LOG => {
-                if said.message.contains("same server_uuid/server_id") {
-                    // Another took the number that was drawn at random; the next draw differs.
-                    return disconnected(&self.name, "read its log", Error::Server(said));
-                }
-                if self.has_begun {
-                    // It served the position; whether it still does is asked when it is read again.
-                    return disconnected(&self.name, "read its log", Error::Server(said));
+                // Another took the number that was drawn at random; the next draw differs. And what
+                // was served may be served again: that is asked when it is read again.
+                if self.has_begun || said.message.contains("same server_uuid/server_id") {
+                    return self.server.broken("read the log", Error::Server(said));
                 }
                 SourceError::LogRefused {
-                    server: self.name.clone(),
+                    server: self.server.name().to_owned(),
                     position: self.start.clone(),
                     message: said.message,
                 }
@@ -267,7 +263,7 @@ impl Pump {
                 self.corrupt(source)
             }
             Error::Driver(error @ DriverError::UnexpectedPacket { .. }) => self.corrupt(error),
-            error => disconnected(&self.name, "read its log", error),
+            error => self.server.broken("read the log", error),
         }
     }
 }
@@ -285,83 +281,10 @@ pub(super) fn raw(event: &LogEvent) -> RawEvent<'_> {
     }
 }
 
-/// What a server's log begins behind, and how far it goes.
-struct Bounds {
-    purged: GtidSet,
-    executed: GtidSet,
-}
-
-impl Bounds {
-    /// Refuses a position that the server cannot serve. Asked before the dump, since a server says
-    /// the same number for all that may be wrong with one.
-    fn check(&self, start: &GtidSet) -> Result<(), SourceError> {
-        if !self.executed.contains_set(start) {
-            return Err(SourceError::Future {
-                position: start.clone(),
-                current: self.executed.clone(),
-            });
-        }
-        if !start.contains_set(&self.purged) {
-            return Err(SourceError::Purged {
-                position: start.clone(),
-                oldest: self.purged.clone(),
-            });
-        }
-        Ok(())
-    }
-}
-
-async fn mysql_bounds(conn: &mut Conn) -> mysql_async::Result<Bounds> {
-    let query = "SELECT @@GLOBAL.gtid_purged, @@GLOBAL.gtid_executed";
-    let (purged, executed) = conn.query_first(query).await?.unwrap_or_default();
-    Ok(Bounds { purged: set(purged)?, executed: set(executed)? })
-}
-
-/// A user without the right to see the log's files learns only from the server's refusal that a
-/// position is too old.
-async fn mariadb_bounds(conn: &mut Conn) -> mysql_async::Result<Bounds> {
-    let executed = conn.query_first("SELECT @@GLOBAL.gtid_binlog_pos").await?.unwrap_or_default();
-    let executed = set(executed)?;
-    let first: mysql_async::Result<Option<(String, u64)>> =
-        conn.query_first("SHOW BINARY LOGS").await;
-    let purged = match first {
-        Ok(Some((file, _))) => {
-            let begins = "SELECT BINLOG_GTID_POS(?, 4)";
-            let position: Option<Option<String>> = conn.exec_first(begins, (file,)).await?;
-            set(position.flatten().unwrap_or_default())?
-        }
-        Ok(None) | Err(Error::Server(_)) => GtidSet::new(),
-        Err(error) => return Err(error),
-    };
-    Ok(Bounds { purged, executed })
-}
-
-fn set(text: String) -> mysql_async::Result<GtidSet> {
-    text.parse().map_err(|error| Error::Other(Box::new(error)))
-}
-
 /// What went wrong with the request for the log.
-fn dump_refused(name: &str, account: &str, error: Error) -> SourceError {
+fn dump_refused(server: &Server, account: &str, error: Error) -> SourceError {
     preflight::refused_log(&error, account)
-        .unwrap_or_else(|| disconnected(name, "ask for its log", error))
-}
-
-pub(super) fn disconnected(name: &str, what: &str, error: Error) -> SourceError {
-    SourceError::Disconnected {
-        context: format!("{what}: the connection to {name} broke"),
-        source: Some(Box::new(error)),
-    }
-}
-
-/// A position that is none.
-pub(super) fn unreadable(
-    name: &str,
-    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> SourceError {
-    SourceError::Corrupt {
-        context: format!("read the position of {name}"),
-        source: Some(error.into()),
-    }
+        .unwrap_or_else(|| server.broken("ask for the log", error))
 }
 
 /// What this reader calls itself: two of one number end each other on the server.

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
 
-use super::connect::{Purpose, Server};
+use super::bounds;
+use super::connect::{Connection, Server};
 use super::decode::{Binding, Decoded, Decoder, TableMap};
 use super::names::{Changed, Names};
 use super::pump::{self, Pump};
@@ -115,22 +116,19 @@ impl Today {
     }
 
     async fn read(server: &Server, names: &Names) -> Result<Self, SourceError> {
-        let failed = |error| pump::disconnected(server.name(), "read its tables", error);
-        let connection = server.connect(Purpose::Questions).await?;
-        let flavour = connection.flavour;
-        let (mut conn, _permit) = connection.into_parts();
-        let ask = async {
-            let tables = schema::read(&mut conn, flavour, &names.keyspace).await.map_err(failed)?;
+        let failed = |error| server.broken("read the schemas", error);
+        let read = async |connection: &mut Connection| {
+            let Connection { conn, flavour, .. } = connection;
+            let tables = schema::read(conn, *flavour, &names.keyspace).await.map_err(failed)?;
             let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
             let query = "SELECT TABLE_NAME FROM information_schema.TABLES \
                          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'SEQUENCE'";
             let sequences: Vec<String> = conn.query(query).await.map_err(failed)?;
-            let as_of = super::position(&mut conn, flavour).await.map_err(failed)?;
-            let as_of = as_of.parse().map_err(|error| pump::unreadable(server.name(), error))?;
             let sequences = sequences.into_iter().collect();
+            let as_of = bounds::executed(conn, *flavour, server).await?;
             Ok(Self { tables, sequences, as_of, changes: None })
         };
-        server.in_time(ask).await
+        server.ask(read).await
     }
 
     /// Refuses a table that was changed between the place that was read up to and today.
