@@ -152,6 +152,23 @@ impl GtidSet {
         Self::from_parts(rest.collect())
     }
 
+    /// The set without the last so many numbers of each of MySQL's numberings. MariaDB's domains
+    /// stay: which server committed the one that would be the last cannot be told.
+    pub fn without_last(&self, count: u64) -> Self {
+        let mut rest = Self::new();
+        for part in self.parts() {
+            let end = match part.numbering {
+                Numbering::Mysql { .. } => part.last().saturating_sub(count),
+                Numbering::MariaDb { .. } => part.last(),
+            };
+            for &Interval { start, end: last } in part.intervals.iter() {
+                let span = Interval { start, end: last.min(end) };
+                rest.add_span(part.numbering, part.last_server, span);
+            }
+        }
+        rest
+    }
+
     /// Prints the set as its server would, without the flavour that Vitess puts before it.
     pub fn bare(&self) -> impl fmt::Display + '_ {
         Bare(self)
@@ -659,6 +676,18 @@ mod tests {
         check("0-1-5,7-2-9", "0-2-4", true, "0-1-5,7-2-9");
         check("0-1-5,7-2-9", "0-2-6", false, "7-2-9");
         check("A:1", "0-1-1", false, "A:1");
+    }
+
+    #[test]
+    fn the_last_of_each_server_are_left_out() {
+        for (whole, rest) in [
+            ("A:1-10", "A:1-7"),
+            ("A:1-5:8-10,B:1-3", "A:1-5"),
+            ("A:4-5:8-10:x:1-4", "A:4-5:x:1"),
+            ("0-1-7", "0-1-7"),
+        ] {
+            assert_eq!(set(whole).without_last(3), set(rest), "{whole}");
+        }
     }
 
     #[test]

@@ -19,22 +19,22 @@ use crate::harness::server_keyspace::{connect, source};
 use crate::harness::stream::{self, Marks, Stream, rebuild};
 use crate::harness::trace::Request;
 
-const KINDS: [Kind; 2] = [Kind::MySql, Kind::MariaDb];
+pub(super) const KINDS: [Kind; 2] = [Kind::MySql, Kind::MariaDb];
 
 /// What a server has committed is there after a `kill -9`, unlike with the options of other tests.
 const DURABLE: &[&str] = &["--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"];
 
 /// A server with an empty table `ks.t`, and a stream of it from now on.
-struct Followed {
-    server: real::Server,
-    source: Arc<MysqlSource>,
+pub(super) struct Followed {
+    pub(super) server: real::Server,
+    pub(super) source: Arc<MysqlSource>,
     engine: Engine,
-    stream: Stream,
+    pub(super) stream: Stream,
     random: fastrand::Rng,
 }
 
 impl Followed {
-    async fn start(kind: Kind, options: &[&str]) -> Self {
+    pub(super) async fn start(kind: Kind, options: &[&str]) -> Self {
         let server = start(kind, options);
         super::run(
             &server,
@@ -47,7 +47,7 @@ impl Followed {
         Self { server, source, engine, stream, random: fastrand::Rng::with_seed(7) }
     }
 
-    async fn writer(&self) -> Conn {
+    pub(super) async fn writer(&self) -> Conn {
         connect(&self.server, "ks").await
     }
 
@@ -70,7 +70,7 @@ impl Followed {
     }
 }
 
-async fn open(engine: &Engine) -> Stream {
+pub(super) async fn open(engine: &Engine) -> Stream {
     let request = Request { start: "current".to_owned(), ..Request::default() };
     Stream::open(engine, &request, &Marks::new()).await.unwrap()
 }
@@ -142,7 +142,7 @@ async fn a_dump_that_is_killed_on_the_server_is_made_again() {
 }
 
 /// Lets go of all but the newest file of the log; a server keeps what it may still need itself.
-async fn purge(writer: &mut Conn) {
+pub(super) async fn purge(writer: &mut Conn) {
     loop {
         let logs: Vec<mysql_async::Row> = writer.query("SHOW BINARY LOGS").await.unwrap();
         let names: Vec<String> = logs.iter().map(|row| row.get(0).unwrap()).collect();

@@ -7,6 +7,7 @@ mod follow;
 mod preflight;
 mod schema;
 mod served;
+mod xa;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;

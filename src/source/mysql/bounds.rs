@@ -69,16 +69,61 @@ pub async fn executed(
     set(server, conn.query_first(query).await)
 }
 
+/// Places in the log before `end` to read it from again, each farther back than the one before it;
+/// the last is where the log begins.
+pub async fn places_before(
+    conn: &mut Conn,
+    flavour: Flavour,
+    server: &Server,
+    end: &GtidSet,
+) -> Result<Vec<GtidSet>, SourceError> {
+    let Bounds { purged, .. } = Bounds::read(conn, flavour, server).await?;
+    let mut places = Vec::new();
+    match flavour {
+        Flavour::Mysql => {
+            for step in STEPS {
+                let mut place = end.without_last(step);
+                place.union(&purged);
+                places.push(place);
+            }
+        }
+        // No transaction's neighbours can be told by its number: files are what can be gone back by.
+        Flavour::MariaDb => {
+            let files = files(conn).await.map_err(|error| server.broken("list the log", error))?;
+            let mut back = 1;
+            while let Some(file) = files.len().checked_sub(back).and_then(|at| files.get(at)) {
+                places.push(set(server, begin(conn, file).await)?);
+                back *= FILES_FACTOR;
+            }
+        }
+    }
+    places.push(purged);
+    places.dedup();
+    Ok(places)
+}
+
 /// A user without the right to see the log's files learns only from the server's refusal that a
 /// position is too old.
 async fn mariadb_purged(conn: &mut Conn) -> mysql_async::Result<Answer> {
-    let first: mysql_async::Result<Option<(String, u64)>> =
-        conn.query_first("SHOW BINARY LOGS").await;
-    match first {
-        Ok(Some((file, _))) => conn.exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,)).await,
-        Ok(None) | Err(Error::Server(_)) => Ok(None),
+    match files(conn).await?.first() {
+        Some(file) => begin(conn, file).await,
+        None => Ok(None),
+    }
+}
+
+/// MariaDB's files of the log, the oldest first; none for a user who may not see them.
+async fn files(conn: &mut Conn) -> mysql_async::Result<Vec<String>> {
+    let files: mysql_async::Result<Vec<(String, u64)>> = conn.query("SHOW BINARY LOGS").await;
+    match files {
+        Ok(files) => Ok(files.into_iter().map(|(file, _)| file).collect()),
+        Err(Error::Server(_)) => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// What is in the log before this file of MariaDB's.
+async fn begin(conn: &mut Conn, file: &str) -> mysql_async::Result<Answer> {
+    conn.exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,)).await
 }
 
 /// A set as a server tells it: nothing, and NULL, for the empty one.
@@ -88,3 +133,8 @@ fn set(server: &Server, answer: mysql_async::Result<Answer>) -> Result<GtidSet, 
     let answer = answer.map_err(|error| server.broken("read the position", error))?;
     answer.flatten().unwrap_or_default().parse().map_err(|error| server.unreadable(error))
 }
+
+/// How many transactions of each MySQL server are gone back over.
+const STEPS: [u64; 3] = [1_000, 30_000, 1_000_000];
+/// How many times as many files of MariaDB.
+const FILES_FACTOR: usize = 4;

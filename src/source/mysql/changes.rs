@@ -8,15 +8,17 @@ use mysql_async::binlog::events::Event as LogEvent;
 
 use super::connect::Server;
 use super::decode::{Binding, Decoded, Decoder, TableId};
+use super::lookback;
 use super::names::Names;
 use super::pump::{self, Pump};
 use super::shapes::Shapes;
-use super::transaction::Assembler;
+use super::transaction::{Assembler, Lacking};
 use crate::event::{Event, GtidSet};
 use crate::source::{Changes, Scope, SourceError, Span};
 
 /// A run of changes of a server.
 pub(super) struct LogChanges {
+    server: Server,
     pump: Pump,
     decoder: Decoder,
     assembler: Assembler,
@@ -43,6 +45,7 @@ impl LogChanges {
             decoder: Decoder::new(pump.flavour),
             assembler: Assembler::new(names.clone(), span.start),
             shapes: Shapes::new(server.clone(), names.clone()),
+            server: server.clone(),
             pump,
             names,
             scope,
@@ -61,6 +64,11 @@ impl LogChanges {
     /// Reads until there are events and nothing more has arrived, or enough of them.
     async fn read(&mut self) -> Result<(), SourceError> {
         while !self.is_done() && self.assembler.bytes() < BATCH_BYTES {
+            if let Some(lacking) = self.assembler.lacking().cloned() {
+                let rows = self.prepared_before(&lacking).await?;
+                self.assembler.supply(lacking, rows)?;
+                continue;
+            }
             if let Some(id) = self.unbound {
                 self.bind(id).await?;
                 self.unbound = None;
@@ -76,6 +84,25 @@ impl LogChanges {
             self.push(&event)?;
         }
         Ok(())
+    }
+
+    /// The rows of an XA transaction whose prepare this run has not read.
+    async fn prepared_before(&self, lacking: &Lacking) -> Result<Option<Vec<Event>>, SourceError> {
+        let Lacking { gtid, xid, .. } = lacking;
+        let Some(prepare) = lookback::find(&self.server, &self.pump.start, *gtid, xid).await?
+        else {
+            return Ok(None);
+        };
+        let mut until = prepare.before.clone();
+        until.add(prepare.gtid);
+        let span = Span { start: prepare.before, until: Some(until) };
+        let mut before =
+            Self::open(&self.server, self.names.clone(), span, self.scope.clone()).await?;
+        while !before.is_done() {
+            Box::pin(before.read()).await?;
+            before.assembler.take();
+        }
+        Ok(before.assembler.take_prepared(xid))
     }
 
     async fn bind(&mut self, id: TableId) -> Result<(), SourceError> {

@@ -6,6 +6,7 @@ mod changes;
 mod connect;
 pub mod decode;
 mod grants;
+mod lookback;
 mod names;
 mod preflight;
 mod prepared;

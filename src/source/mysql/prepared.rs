@@ -73,6 +73,11 @@ impl Prepared {
         Ok(())
     }
 
+    /// The rows of a transaction that is prepared, for whoever looks for it alone.
+    pub fn take(&mut self, xid: &str) -> Option<Vec<Event>> {
+        self.parked.remove(xid).map(|(_, kept)| kept.into_events())
+    }
+
     /// Lets what [`Self::holds`] wait.
     pub fn hold(&mut self, gtid: &Gtid, kept: Kept) -> Result<(), SourceError> {
         self.check(kept.bytes())?;

@@ -30,7 +30,7 @@ pub(super) struct Pump {
     stream: BinlogStream,
     server: Server,
     pub flavour: Flavour,
-    start: GtidSet,
+    pub start: GtidSet,
     /// Where the last event ended, for errors.
     place: Place,
     /// The server has found the position and sends what follows.

@@ -44,6 +44,16 @@ enum Open {
     Transaction(Transaction),
     /// The rows between `XA START` and its prepare.
     Preparing(Gtid, Kept),
+    /// The commit of an XA transaction whose rows were not read.
+    Lacking(Lacking),
+}
+
+/// The commit of an XA transaction that was prepared before the run began.
+#[derive(Debug, Clone)]
+pub(super) struct Lacking {
+    pub gtid: Gtid,
+    pub xid: String,
+    time: Timestamp,
 }
 
 #[derive(Debug)]
@@ -108,7 +118,8 @@ impl Assembler {
             Open::Nothing => None,
             Open::Named(gtid)
             | Open::Transaction(Transaction { gtid, .. })
-            | Open::Preparing(gtid, _) => Some(*gtid),
+            | Open::Preparing(gtid, _)
+            | Open::Lacking(Lacking { gtid, .. }) => Some(*gtid),
         }
     }
 
@@ -188,7 +199,9 @@ impl Assembler {
                         self.prepared.check(held.bytes())?;
                     }
                 }
-                Open::Nothing | Open::Named(_) => return Err(self.misplaced("row changes")),
+                Open::Nothing | Open::Named(_) | Open::Lacking(_) => {
+                    return Err(self.misplaced("row changes"));
+                }
             }
         }
         Ok(())
@@ -280,7 +293,7 @@ impl Assembler {
             }
             Open::Preparing(..) => Ok(()),
             Open::Named(_) => self.alone(event),
-            Open::Nothing => Err(self.misplaced("a statement")),
+            Open::Nothing | Open::Lacking(_) => Err(self.misplaced("a statement")),
         }
     }
 
@@ -305,9 +318,11 @@ impl Assembler {
     fn rollback(&mut self, time: Timestamp) -> Result<(), SourceError> {
         match &self.open {
             Open::Transaction(Transaction { told: false, .. }) => self.commit(time),
-            Open::Transaction(_) | Open::Nothing | Open::Named(_) | Open::Preparing(..) => {
-                Err(self.misplaced("ROLLBACK"))
-            }
+            Open::Transaction(_)
+            | Open::Nothing
+            | Open::Named(_)
+            | Open::Preparing(..)
+            | Open::Lacking(_) => Err(self.misplaced("ROLLBACK")),
         }
     }
 
@@ -326,11 +341,21 @@ impl Assembler {
             self.read.add(gtid);
             return self.prepared.park(key(xid), gtid, kept);
         }
+        self.whole(gtid, kept.into_events(), time)
+    }
+
+    /// A transaction of which everything is known.
+    fn whole(
+        &mut self,
+        gtid: Gtid,
+        events: Vec<Event>,
+        time: Timestamp,
+    ) -> Result<(), SourceError> {
         self.open = Open::Named(gtid);
         self.begin(time)?;
         if let Open::Transaction(transaction) = &mut self.open {
             transaction.begin(&mut self.ready);
-            for event in kept.into_events() {
+            for event in events {
                 transaction.push(event, &mut self.ready);
             }
         }
@@ -351,17 +376,42 @@ impl Assembler {
             }
             // What was rolled back changed nothing, wherever it was prepared.
             (None, None) => self.alone(Event::Other(0)),
-            (None, Some(_)) => Err(SourceError::Unfit {
-                what: format!(
-                    "{gtid} commits XA transaction {xid}, which was prepared before the \
-                         stream began, so that its rows are not known"
-                ),
-                mend: format!(
-                    "begin at a position before its XA PREPARE, or at one with {gtid} in it \
-                         to leave it out"
-                ),
-            }),
+            (None, Some(time)) => {
+                self.open = Open::Lacking(Lacking { gtid, xid: xid.to_owned(), time });
+                Ok(())
+            }
         }
+    }
+
+    /// The commit whose rows have to be [supplied](Self::supply) before anything else is read.
+    pub const fn lacking(&self) -> Option<&Lacking> {
+        match &self.open {
+            Open::Lacking(lacking) => Some(lacking),
+            _ => None,
+        }
+    }
+
+    /// The rows of what [`Self::lacking`] says; `None` if the log no longer has them.
+    pub fn supply(
+        &mut self,
+        Lacking { gtid, xid, time }: Lacking,
+        rows: Option<Vec<Event>>,
+    ) -> Result<(), SourceError> {
+        let Some(rows) = rows else {
+            return Err(SourceError::Unfit {
+                what: format!(
+                    "{gtid} commits XA transaction {xid}, which was prepared before the stream \
+                     began and is in the log no more, so that its rows are not known"
+                ),
+                mend: format!("begin at a position with {gtid} in it to leave it out"),
+            });
+        };
+        self.whole(gtid, rows, time)
+    }
+
+    /// The rows of a transaction that is prepared.
+    pub fn take_prepared(&mut self, xid: &str) -> Option<Vec<Event>> {
+        self.prepared.take(xid)
     }
 
     fn misplaced(&self, what: &str) -> SourceError {
@@ -403,7 +453,7 @@ impl Transaction {
 }
 
 /// An XA transaction's identity as `X'..',X'..',n` in one spelling.
-fn key(xid: &str) -> String {
+pub(super) fn key(xid: &str) -> String {
     xid.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -434,6 +484,11 @@ mod tests {
                 }
                 "B" if rest.is_empty() => assembler.begin(1)?,
                 "H" if rest.is_empty() => assembler.heartbeat(1),
+                "S" | "N" if rest.is_empty() => {
+                    let rows = || Event::Row(Rows::all(Arc::new(row("t"))));
+                    let lacking = assembler.lacking().unwrap().clone();
+                    assembler.supply(lacking, (kind == "S").then(|| vec![rows()]))?;
+                }
                 _ => drop(assembler.query("db", step, 1)?),
             }
         }
@@ -540,8 +595,9 @@ mod tests {
         }
         let error = run(Flavour::Mysql, "G1; BEGIN; insert into t values (1)").unwrap_err();
         assert!(error.to_string().contains("logged as the statement INSERT"), "{error}");
-        let error = run(Flavour::Mysql, "G1; XA COMMIT X'61'").unwrap_err();
+        let error = run(Flavour::Mysql, "G1; XA COMMIT X'61'; N").unwrap_err();
         assert!(error.to_string().contains("prepared before the stream began"), "{error}");
+        assert!(run(Flavour::Mysql, "G1; XA COMMIT X'61'; Rt").is_err());
     }
 
     #[test]
@@ -555,6 +611,15 @@ mod tests {
         mysql(&format!("{prepare} G2; XA ROLLBACK a"), "G1 G2 O | 1-2");
         mysql("G1; XA ROLLBACK z", "G1 O | 1");
         mysql("G1; XA START 'a'; Q; Rt; XA END 'a'; P1a", "G1 B Q Ft Rt C | 1");
+    }
+
+    #[test]
+    fn what_was_prepared_before_the_run_comes_with_its_commit() {
+        mysql("G2; XA COMMIT a; S; G3; BEGIN; Ru; C", "G2 B Ft Rt C G3 B Fu Ru C | 2-3");
+        mariadb(
+            "G5; P; Rt; P0b; G6; XA COMMIT a; S; G7; XA ROLLBACK b",
+            "G5 O G6 B Ft Rt C G7 O | 0-1-7",
+        );
     }
 
     #[test]

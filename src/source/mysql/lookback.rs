@@ -1,0 +1,93 @@
+//! XA transactions that were prepared before a run of changes began.
+//!
+//! A position of ours leaves them out, so that a resume reads them. One that a server tells, such as
+//! `current`, or the position of a snapshot, holds them although their rows are in no table yet:
+//! these are fetched from the log once the commit is met. The log is read backwards in growing steps,
+//! since most such transactions are prepared shortly before they end.
+
+use std::time::Duration;
+
+use super::bounds;
+use super::connect::{Connection, Server};
+use super::decode::{Binding, Decoded, Decoder};
+use super::pump::{self, Pump};
+use super::transaction;
+use crate::event::{Gtid, GtidSet};
+use crate::source::SourceError;
+
+/// Where an XA transaction was prepared.
+#[derive(Debug)]
+pub(super) struct Prepare {
+    /// Its first half.
+    pub gtid: Gtid,
+    /// What the log holds before it.
+    pub before: GtidSet,
+}
+
+/// Finds where the XA transaction was prepared that `commit` ends, for a run that began behind
+/// `start`; `None` if the log no longer says so, or not within [`SEARCH_TIME_MAX`].
+pub(super) async fn find(
+    server: &Server,
+    start: &GtidSet,
+    commit: Gtid,
+    xid: &str,
+) -> Result<Option<Prepare>, SourceError> {
+    let search = async {
+        let places = async |connection: &mut Connection| {
+            let Connection { conn, flavour, .. } = connection;
+            bounds::places_before(conn, *flavour, server, start).await
+        };
+        for place in server.ask(places).await? {
+            let found = match search(server, place, commit, xid).await {
+                // The log was cut meanwhile, or never went back so far.
+                Err(SourceError::Purged { .. } | SourceError::LogRefused { .. }) => {
+                    return Ok(None);
+                }
+                found => found?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    };
+    tokio::time::timeout(SEARCH_TIME_MAX, search).await.unwrap_or(Ok(None))
+}
+
+/// Reads from a place up to the commit.
+async fn search(
+    server: &Server,
+    from: GtidSet,
+    commit: Gtid,
+    xid: &str,
+) -> Result<Option<Prepare>, SourceError> {
+    let mut pump = Pump::open(server, &from).await?;
+    let mut decoder = Decoder::new(pump.flavour);
+    let mut read = from;
+    let mut named: Option<Gtid> = None;
+    let mut found = None;
+    loop {
+        let event = pump.next().await?;
+        match decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))? {
+            Decoded::TableMap { id, bound: false } => {
+                decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
+            }
+            Decoded::Gtid { gtid, .. } if gtid == commit => return Ok(found),
+            Decoded::Gtid { gtid, .. } => {
+                if let Some(before) = named.replace(gtid) {
+                    read.add(before);
+                }
+            }
+            // One xid may name one transaction after the other: the last is the one.
+            Decoded::XaPrepare { one_phase: false, xid: prepared }
+                if transaction::key(&prepared.to_string()) == xid =>
+            {
+                found = named.map(|gtid| Prepare { gtid, before: read.clone() });
+            }
+            other => pump.note(&other),
+        }
+    }
+}
+
+/// How long a stream waits for what was prepared long ago.
+const SEARCH_TIME_MAX: Duration = Duration::from_secs(600);

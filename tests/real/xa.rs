@@ -1,0 +1,88 @@
+//! XA transactions that were prepared before a stream began.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use vstreamd::engine::EngineConfig;
+use vstreamd::source::Source;
+
+use super::follow::{Followed, KINDS, open, purge};
+use crate::harness::stream;
+
+async fn run(conn: &mut Conn, statements: &[&str]) {
+    for statement in statements {
+        let done = conn.query_drop(*statement).await;
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+}
+
+/// The stream begins at `current`, which holds the GTID of what is prepared on both families.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_prepared_before_a_stream_comes_with_its_commit() {
+    for kind in KINDS {
+        let followed = Followed::start(kind, &[]).await;
+        let mut writer = followed.writer().await;
+        // The name is another transaction's first.
+        run(
+            &mut writer,
+            &[
+                "CREATE DATABASE other",
+                "CREATE TABLE other.t (id INT PRIMARY KEY)",
+                "XA START 'x'",
+                "INSERT INTO t VALUES (1, 'earlier')",
+                "XA END 'x'",
+                "XA PREPARE 'x'",
+                "XA COMMIT 'x'",
+                "XA START 'x'",
+                "INSERT INTO t VALUES (2, 'found')",
+                "UPDATE t SET v = 'changed' WHERE id = 1",
+                "XA END 'x'",
+                "XA PREPARE 'x'",
+            ],
+        )
+        .await;
+        let mut second = followed.writer().await;
+        run(
+            &mut second,
+            &["XA START 'y'", "INSERT INTO other.t VALUES (9)", "XA END 'y'", "XA PREPARE 'y'"],
+        )
+        .await;
+        let mut third = followed.writer().await;
+        let between = "INSERT INTO t VALUES (3, 'between')";
+        run(&mut third, &["FLUSH BINARY LOGS", between, "FLUSH BINARY LOGS"]).await;
+        let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
+        let mut begun = open(&engine).await;
+        run(&mut third, &["INSERT INTO t VALUES (4, 'after')"]).await;
+        run(&mut second, &["XA COMMIT 'y'"]).await;
+        run(&mut writer, &["XA COMMIT 'x'"]).await;
+        run(&mut third, &["INSERT INTO t VALUES (5, 'last')"]).await;
+        let target = followed.source.position().await.unwrap();
+        begun.settle(&target).await.unwrap();
+        let rows: Vec<_> = begun.rows().iter().map(|row| row.line.as_str()).collect();
+        let expected = ["t + 4 after", "t + 2 found", "t * 1 earlier -> 1 changed", "t + 5 last"];
+        assert_eq!(rows, expected, "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_prepare_was_purged_is_an_error() {
+    for kind in KINDS {
+        let followed = Followed::start(kind, &[]).await;
+        let mut writer = followed.writer().await;
+        run(
+            &mut writer,
+            &["XA START 'x'", "INSERT INTO t VALUES (1, 'lost')", "XA END 'x'", "XA PREPARE 'x'"],
+        )
+        .await;
+        let mut second = followed.writer().await;
+        run(&mut second, &["FLUSH BINARY LOGS", "INSERT INTO t VALUES (2, 'kept')"]).await;
+        purge(&mut second).await;
+        let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
+        let mut begun = open(&engine).await;
+        run(&mut writer, &["XA COMMIT 'x'"]).await;
+        let error = begun.error().await;
+        assert!(
+            error.contains("commits XA transaction x'78',x'',1, which was"),
+            "{kind:?}: {error}"
+        );
+    }
+}
