@@ -3,8 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::event::collation::lower_name;
 use crate::event::{Ddl, TableName, TableSchema};
-use crate::plan::{Filter, Matcher, PlanError, Rule, RuleError, TablePlan, is_internal};
+use crate::plan::{
+    Filter, Matcher, PlanError, Rule, RuleError, RuleFilter, TablePlan, is_internal,
+};
 use crate::source::Scope;
 
 /// The rules of one stream.
@@ -23,6 +26,21 @@ impl Rules {
             rules: rules.collect::<Result<_, _>>()?,
             copy_only: tables_to_copy.iter().cloned().collect(),
         })
+    }
+
+    /// Names tables in lower case, as a source does that takes them in any case. What is matched by
+    /// a regular expression is the source's spelling.
+    pub fn fold(&mut self) {
+        for (matcher, rule) in &mut self.rules {
+            if let Matcher::Exact(name) = matcher {
+                *name = lower_name(name);
+                rule.match_.clone_from(name);
+                if let RuleFilter::Select(select) = &mut rule.filter {
+                    select.table = lower_name(&select.table);
+                }
+            }
+        }
+        self.copy_only = self.copy_only.iter().map(|name| lower_name(name)).collect();
     }
 
     /// The first rule that fits a table; none if the stream does not see it.

@@ -25,8 +25,9 @@ struct Resolved<'a> {
 impl Inner {
     pub async fn subscribe(&self, request: StreamRequest) -> Result<Subscription, SubscribeError> {
         let registration = self.registry.register()?;
-        let rules = Arc::new(self.rules(&request)?);
-        let resolved = self.resolve(&request, &rules).await?;
+        let mut rules = self.rules(&request)?;
+        let resolved = self.resolve(&request, &mut rules).await?;
+        let rules = Arc::new(rules);
         let rules_hash = rules.hash();
         let flags = Arc::new(request.flags.clone());
         let mut schemas: Vec<(TableName, Arc<TableSchema>)> = Vec::new();
@@ -87,9 +88,9 @@ impl Inner {
         &self,
         request: &StreamRequest,
     ) -> Result<Vec<Arc<TableSchema>>, SubscribeError> {
-        let rules = self.rules(request)?;
+        let mut rules = self.rules(request)?;
         let mut described = Vec::new();
-        for resolved in self.resolve(request, &rules).await? {
+        for resolved in self.resolve(request, &mut rules).await? {
             for schema in &resolved.tables {
                 let Some(rule) = rules.rule(&schema.name.table) else { continue };
                 described.push(Arc::clone(TablePlan::new(rule, schema)?.output()));
@@ -99,9 +100,9 @@ impl Inner {
     }
 
     pub async fn explain(&self, request: &StreamRequest) -> Result<Vec<Explained>, SubscribeError> {
-        let rules = self.rules(request)?;
+        let mut rules = self.rules(request)?;
         let mut explained = Vec::new();
-        for resolved in self.resolve(request, &rules).await? {
+        for resolved in self.resolve(request, &mut rules).await? {
             let findings = match resolved.tails.first() {
                 Some(tail) => preflight(tail).await?,
                 None => Vec::new(),
@@ -118,16 +119,20 @@ impl Inner {
         Ok(Rules::new(&request.filter, &request.flags.tables_to_copy)?)
     }
 
+    /// The request's shards with their servers and tables. Spells the rules' names as those do.
     async fn resolve(
         &self,
         request: &StreamRequest,
-        rules: &Rules,
+        rules: &mut Rules,
     ) -> Result<Vec<Resolved<'_>>, SubscribeError> {
         let mut resolved = Vec::new();
         for (shard, position) in self.shards_of(&request.position)? {
             let of_type = |tail: &&Arc<Tail>| tail.tablet.tablet_type == request.tablet_type;
             let tails: Vec<_> = shard.tails.iter().filter(of_type).cloned().collect();
-            let tables = read_tables(&shard.name, request.tablet_type, &tails).await?;
+            let (tables, folds) = read_tables(&shard.name, request.tablet_type, &tails).await?;
+            if folds {
+                rules.fold();
+            }
             let fits = |schema: &Arc<TableSchema>| rules.rule(&schema.name.table).is_some();
             let tables: Vec<_> = tables.into_iter().filter(fits).collect();
             if let Some(missing) =
@@ -176,16 +181,16 @@ impl Inner {
     }
 }
 
-/// The tables of a shard, asked of its servers in turn.
+/// The tables of a shard, asked of its servers in turn, and whether they are named in any case.
 async fn read_tables(
     shard: &ShardName,
     tablet_type: TabletType,
     tails: &[Arc<Tail>],
-) -> Result<Vec<Arc<TableSchema>>, SubscribeError> {
+) -> Result<(Vec<Arc<TableSchema>>, bool), SubscribeError> {
     let mut last = SubscribeError::NoTablet { shard: shard.clone(), tablet_type };
     for tail in tails {
         match tail.tablet.source.tables().await {
-            Ok(tables) => return Ok(tables),
+            Ok(tables) => return Ok((tables, tail.tablet.source.folds_names())),
             Err(source) => {
                 last = SubscribeError::Source { tablet: Arc::clone(&tail.tablet.name), source };
             }

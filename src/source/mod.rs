@@ -37,6 +37,12 @@ pub trait Source: Send + Sync + 'static {
     /// The tables as they are now, in bytewise order of their names, views left out.
     async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError>;
 
+    /// Whether tables may be named in any case, as of the last answer of [`Self::tables`], which
+    /// names them in lower case then.
+    fn folds_names(&self) -> bool {
+        false
+    }
+
     /// Everything committed by now.
     async fn position(&self) -> Result<GtidSet, SourceError>;
 

@@ -4,6 +4,7 @@ mod charsets;
 mod connect;
 mod decode;
 mod follow;
+mod letters;
 mod preflight;
 mod schema;
 mod served;

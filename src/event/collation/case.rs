@@ -16,6 +16,15 @@ pub fn upper(id: CollationId, text: &[u8], out: &mut Vec<u8>) -> Result<(), Coll
     convert(id, text, out, Column::Upper)
 }
 
+/// The name of a table in lower case, as servers with `lower_case_table_names` write it.
+pub fn lower_name(name: &str) -> String {
+    let mut lowered = Vec::new();
+    let lowered = lower(CollationId::UTF8MB4_GENERAL_CI, name.as_bytes(), &mut lowered)
+        .ok()
+        .and_then(|()| String::from_utf8(lowered).ok());
+    lowered.unwrap_or_else(|| name.to_lowercase())
+}
+
 #[derive(Clone, Copy)]
 enum Column {
     Lower = 1,

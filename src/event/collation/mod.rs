@@ -14,7 +14,7 @@ pub use super::charset::Charset;
 use super::schema::CollationId;
 use weights::Table;
 
-pub use case::{lower, upper};
+pub use case::{lower, lower_name, upper};
 pub use like::like;
 
 /// Why two texts cannot be compared.

@@ -41,6 +41,7 @@ impl LogChanges {
         scope: Scope,
     ) -> Result<Self, SourceError> {
         let pump = Pump::open(server, &span.start).await?;
+        let names = names.spelled(pump.folds_names);
         Ok(Self {
             decoder: Decoder::new(pump.flavour),
             assembler: Assembler::new(names.clone(), span.start),

@@ -44,6 +44,8 @@ pub struct Connection {
     pub flavour: Flavour,
     /// What the server calls itself, such as `9.7.4` or `10.11.19-MariaDB-log`.
     pub version: String,
+    /// The server takes names of databases and tables in any case: `lower_case_table_names`.
+    pub folds_names: bool,
     /// As whom the server has let us in: `user@host`, as its own grants name it.
     pub account: String,
     permit: Permit,
@@ -148,12 +150,13 @@ impl Server {
             SecureError::Refused(error) => self.error(error),
         })?;
         let failed = |error| self.error(error);
-        let identity = "SELECT VERSION(), CURRENT_USER()";
-        let row: Option<(String, String)> = conn.query_first(identity).await.map_err(failed)?;
-        let (version, account) = row.unwrap_or_default();
+        let identity = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
+        let row: Option<(String, String, bool)> =
+            conn.query_first(identity).await.map_err(failed)?;
+        let (version, account, folds_names) = row.unwrap_or_default();
         let flavour = Flavour::of_version(&version);
         conn.query_drop(session(purpose, flavour)).await.map_err(failed)?;
-        Ok(Connection { conn, flavour, version, account, permit })
+        Ok(Connection { conn, flavour, version, folds_names, account, permit })
     }
 
     async fn options(&self) -> Result<OptsBuilder, ConnectError> {

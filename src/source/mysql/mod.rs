@@ -19,6 +19,7 @@ mod transaction;
 mod url;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -67,6 +68,8 @@ pub struct Examined {
 pub struct MysqlSource {
     server: Server,
     names: Names,
+    /// What the last look at the server has shown.
+    folds_names: AtomicBool,
     tables: SharedAnswer<Vec<Arc<TableSchema>>>,
     position: SharedAnswer<GtidSet>,
 }
@@ -74,8 +77,15 @@ pub struct MysqlSource {
 impl MysqlSource {
     /// The server's database under the name that clients know it by.
     pub fn new(server: Server, keyspace: &str) -> Self {
-        let names = Names { keyspace: keyspace.into(), database: server.database().into() };
-        Self { server, names, tables: SharedAnswer::default(), position: SharedAnswer::default() }
+        let names =
+            Names { keyspace: keyspace.into(), database: server.database().into(), folds: false };
+        Self {
+            server,
+            names,
+            folds_names: AtomicBool::new(false),
+            tables: SharedAnswer::default(),
+            position: SharedAnswer::default(),
+        }
     }
 
     /// The server.
@@ -96,7 +106,8 @@ impl MysqlSource {
 
     async fn read_tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
         let read = async |connection: &mut Connection| {
-            let Connection { conn, flavour, .. } = connection;
+            let Connection { conn, flavour, folds_names, .. } = connection;
+            self.folds_names.store(*folds_names, Ordering::Relaxed);
             let read = schema::read(conn, *flavour, &self.names.keyspace).await;
             read.map_err(|error| self.server.broken("read the schemas", error))
         };
@@ -126,6 +137,10 @@ impl Source for MysqlSource {
 
     async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
         self.tables.get(self.read_tables()).await
+    }
+
+    fn folds_names(&self) -> bool {
+        self.folds_names.load(Ordering::Relaxed)
     }
 
     async fn position(&self) -> Result<GtidSet, SourceError> {

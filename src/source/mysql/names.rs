@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::TableName;
+use crate::event::{TableName, collation};
 use crate::sql::{Logged, LoggedTable};
 
 /// A keyspace and the database on the server that holds its tables.
@@ -12,6 +12,8 @@ pub struct Names {
     pub keyspace: Arc<str>,
     /// What the server calls it.
     pub database: Arc<str>,
+    /// The server takes names in any case; here they are in lower case then.
+    pub folds: bool,
 }
 
 /// What a logged statement did to the keyspace's tables, their rows included.
@@ -26,10 +28,25 @@ pub enum Changed {
 }
 
 impl Names {
+    /// The same on a server that takes names in any case, or does not.
+    pub fn spelled(self, folds: bool) -> Self {
+        Self { folds, ..self }
+    }
+
     /// The keyspace's name of a table; `None` if it is another's.
-    pub fn table(&self, database: &str, table: &str) -> Option<TableName> {
-        (database == &*self.database)
-            .then(|| TableName { keyspace: Arc::clone(&self.keyspace), table: table.into() })
+    pub fn table(&self, database: &str, name: &str) -> Option<TableName> {
+        let table =
+            |table: &str| TableName { keyspace: Arc::clone(&self.keyspace), table: table.into() };
+        match self.is_ours(database) {
+            false => None,
+            true if self.folds => Some(table(&collation::lower_name(name))),
+            true => Some(table(name)),
+        }
+    }
+
+    fn is_ours(&self, database: &str) -> bool {
+        let lower = collation::lower_name;
+        database == &*self.database || self.folds && lower(database) == lower(&self.database)
     }
 
     /// What a statement did, executed with `database` as its own.
@@ -42,7 +59,7 @@ impl Names {
             Logged::TableWithRows(table) => named(table).into_iter().collect(),
             Logged::Truncate(table) => named(table).into_iter().collect(),
             Logged::Unreadable => return Changed::Everything,
-            Logged::Database(Some(name)) if **name != *self.database => return Changed::Nothing,
+            Logged::Database(Some(name)) if !self.is_ours(name) => return Changed::Nothing,
             Logged::Database(_) => return Changed::Everything,
             _ => return Changed::Nothing,
         };
@@ -56,7 +73,11 @@ mod tests {
     use crate::sql::Logged;
 
     fn check(database: &str, text: &str, expected: &str) {
-        let names = Names { keyspace: "ks".into(), database: "db".into() };
+        check_named("db", false, database, text, expected);
+    }
+
+    fn check_named(ours: &str, folds: bool, database: &str, text: &str, expected: &str) {
+        let names = Names { keyspace: "ks".into(), database: ours.into(), folds };
         let changed = match names.changed(&Logged::read(text), database) {
             Changed::Tables(tables) => {
                 tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
@@ -78,5 +99,16 @@ mod tests {
         check("db", "DROP DATABASE x", "Nothing");
         check("", "DROP DATABASE db", "Everything");
         check("db", "GRANT ALL ON t TO u", "Nothing");
+    }
+
+    #[test]
+    fn names_are_in_any_case_where_the_server_takes_them_so() {
+        check("DB", "TRUNCATE T", "Nothing");
+        check("db", "TRUNCATE T", "ks.T");
+        for (ours, database) in [("db", "DB"), ("Db", "db")] {
+            check_named(ours, true, database, "RENAME TABLE T TO dB.U, x.V TO Ä", "ks.t ks.u ks.ä");
+            check_named(ours, true, "", "DROP DATABASE DB", "Everything");
+            check_named(ours, true, "", "DROP DATABASE DBX", "Nothing");
+        }
     }
 }

@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use super::Flavour;
 use super::connect::{Connection, Server};
 use super::grants::{Grants, Reach};
+use crate::event::collation;
 use crate::source::{Finding, SourceError};
 
 /// Looks at everything that streaming needs.
@@ -16,6 +17,9 @@ pub async fn examine(
     database: &str,
 ) -> mysql_async::Result<Vec<Finding>> {
     let flavour = connection.flavour;
+    // Grants name the database in lower case, too.
+    let folded = connection.folds_names.then(|| collation::lower_name(database));
+    let database = folded.as_deref().unwrap_or(database);
     let settings = Settings::read(&mut connection.conn, flavour).await?;
     let grants = grants(&mut connection.conn, flavour).await?;
     let mut findings = settings.findings();
@@ -113,12 +117,6 @@ impl Settings {
         if self.get("server_id") == "0" {
             let what = "server_id is 0: the server sends its binary log to nobody";
             findings.push(fatal(what, self.set("server_id", "1")));
-        }
-        if self.differs("lower_case_table_names", "0") {
-            let what = "lower_case_table_names is not 0: the log may spell the names of tables in other \
-                        letters than the tables have, and changes would be missed";
-            let mend = "this version of vstreamd cannot follow this server; nothing mends it";
-            findings.push(fatal(what, mend));
         }
         if self.differs("binlog_format", "ROW") {
             let format = self.get("binlog_format");
@@ -291,7 +289,7 @@ const REPLICATION: &str = "REPLICATION SLAVE";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];
 const DAY_SECONDS: f64 = 86_400.0;
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 15] = [
     "binlog_checksum",
     "binlog_expire_logs_seconds",
     "binlog_format",
@@ -303,7 +301,6 @@ const NAMES: [&str; 16] = [
     "gtid_slave_pos",
     "gtid_strict_mode",
     "log_bin",
-    "lower_case_table_names",
     "log_replica_updates",
     "log_slave_updates",
     "server_id",

@@ -30,6 +30,8 @@ pub(super) struct Pump {
     stream: BinlogStream,
     server: Server,
     pub flavour: Flavour,
+    /// The server takes names in any case.
+    pub folds_names: bool,
     pub start: GtidSet,
     /// Where the last event ended, for errors.
     place: Place,
@@ -51,7 +53,8 @@ impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
         let connection = server.connect(Purpose::Changes).await?;
-        let (flavour, account) = (connection.flavour, connection.account.clone());
+        let (flavour, folds_names) = (connection.flavour, connection.folds_names);
+        let account = connection.account.clone();
         let (conn, permit) = connection.into_parts();
         let ask = Self::ask(server, (conn, flavour), &account, start);
         let stream = server.in_time(ask).await?;
@@ -59,6 +62,7 @@ impl Pump {
             stream,
             server: server.clone(),
             flavour,
+            folds_names,
             start: start.clone(),
             place: Place::default(),
             has_begun: false,

@@ -239,13 +239,16 @@ fn members(declared: &str) -> Arc<[Box<str>]> {
 const PRIMARY: &str = "PRIMARY";
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
-const TABLES: &str = "SELECT TABLE_NAME FROM information_schema.TABLES \
+// Where names are taken in any case, the log may spell them otherwise than they are declared.
+const TABLES: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)) \
+     FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
-const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, \
+const COLUMNS: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, \
      IS_NULLABLE = 'YES', EXTRA, COLUMN_DEFAULT IS NOT NULL, CHARACTER_MAXIMUM_LENGTH, \
      NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION FROM information_schema.COLUMNS \
      WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION";
-const KEYS: &str = "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, SUB_PART IS NOT NULL \
+const KEYS: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), \
+     INDEX_NAME, COLUMN_NAME, SUB_PART IS NOT NULL \
      FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0 \
      ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX";
 const COLLATIONS: &str =

@@ -121,7 +121,8 @@ impl Today {
             let Connection { conn, flavour, .. } = connection;
             let tables = schema::read(conn, *flavour, &names.keyspace).await.map_err(failed)?;
             let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
-            let query = "SELECT TABLE_NAME FROM information_schema.TABLES \
+            let query = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)) \
+                         FROM information_schema.TABLES \
                          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE = 'SEQUENCE'";
             let sequences: Vec<String> = conn.query(query).await.map_err(failed)?;
             let sequences = sequences.into_iter().collect();

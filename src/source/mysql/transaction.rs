@@ -467,7 +467,7 @@ mod tests {
     /// `Q` a rows query, `C` a commit, `P<xid>` a prepare, `P1` in one phase, else a statement
     /// between `;`. What comes of it, in the same words.
     fn run(flavour: Flavour, script: &str) -> Result<String, SourceError> {
-        let names = Names { keyspace: "ks".into(), database: "db".into() };
+        let names = Names { keyspace: "ks".into(), database: "db".into(), folds: false };
         let mut assembler = Assembler::new(names, GtidSet::new());
         for step in script.split(';').map(str::trim).filter(|step| !step.is_empty()) {
             let (kind, rest) = step.split_at(1);
