@@ -172,7 +172,7 @@ async fn write(store: Arc<Store>, seed: u64, count: usize) {
 async fn events(store: &Arc<Store>, start: GtidSet) -> Vec<Event> {
     let source = store.source();
     let until = Some(source.position().await.unwrap());
-    let mut changes = source.changes(Span { start, until }, Scope::All).await.unwrap();
+    let mut changes = source.changes(Span { start, until }, Scope::all()).await.unwrap();
     let (mut events, mut order) = (Vec::new(), SourceOrder::new());
     while let Some(more) = changes.next().await.unwrap() {
         for event in &more {
@@ -343,7 +343,7 @@ async fn an_idle_store_trims_what_has_become_too_old() {
     };
     let purged = async |store: &Arc<Store>| {
         let span = Span { start: GtidSet::default(), until: None };
-        store.source().changes(span, Scope::All).await.is_err()
+        store.source().changes(span, Scope::all()).await.is_err()
     };
     let generous = Duration::from_hours(1);
     let store = open(generous).await.unwrap();
@@ -424,7 +424,7 @@ async fn a_large_transaction_comes_in_parts() {
     }
     client.ok("COMMIT").await;
     let until = Some(store.source().position().await.unwrap());
-    let mut changes = store.source().changes(Span { start, until }, Scope::All).await.unwrap();
+    let mut changes = store.source().changes(Span { start, until }, Scope::all()).await.unwrap();
     let (mut batches, mut rows, mut order) = (0, 0, SourceOrder::new());
     while let Some(events) = changes.next().await.unwrap() {
         batches += 1;

@@ -75,7 +75,7 @@ struct Ring {
     first: GtidSet,
     /// `first` and every complete transaction behind it.
     last: GtidSet,
-    /// From where on which tables are read; scopes only widen. Empty before the first reading.
+    /// From where on which tables are read. Empty before the first reading.
     segments: VecDeque<Segment>,
     timestamp: Timestamp,
     /// Bytes appended, and those of them that the furthest cursor has read.
@@ -189,7 +189,9 @@ impl Log {
     /// Where a cursor that has seen `seen` and wants `scope` may begin to read.
     pub fn enter(&self, seen: &GtidSet, scope: &Scope) -> Option<u64> {
         let ring = self.ring();
-        let at = ring.segments.iter().position(|segment| covers(&segment.scope, scope))?;
+        // What nobody wanted any more was left out from the next segment on.
+        let lacks = |segment: &Segment| !segment.scope.covers(scope);
+        let at = ring.segments.iter().rposition(lacks).map_or(0, |lacking| lacking + 1);
         let segment = ring.segments.get(at)?;
         let needed = if at == 0 { &ring.first } else { &segment.before };
         seen.contains_set(needed).then_some(segment.index.max(ring.front))
@@ -198,7 +200,7 @@ impl Log {
     /// The end of the log and everything before it, once it is read under a scope that covers this.
     pub fn now(&self, scope: &Scope) -> Option<GtidSet> {
         let ring = self.ring();
-        let covered = ring.segments.back().is_some_and(|segment| covers(&segment.scope, scope));
+        let covered = ring.segments.back().is_some_and(|segment| segment.scope.covers(scope));
         covered.then(|| ring.last.clone())
     }
 
@@ -309,22 +311,5 @@ impl Ring {
         while self.segments.get(1).is_some_and(|next| next.index <= self.front) {
             self.segments.pop_front();
         }
-    }
-}
-
-/// Whether whoever reads `have` also sees what `want` wants.
-pub(super) fn covers(have: &Scope, want: &Scope) -> bool {
-    match (have, want) {
-        (Scope::All, _) => true,
-        (Scope::Tables(_), Scope::All) => false,
-        (Scope::Tables(have), Scope::Tables(want)) => have.is_superset(want),
-    }
-}
-
-/// The scope of both.
-pub(super) fn widest(one: &Scope, other: &Scope) -> Scope {
-    match (one, other) {
-        (Scope::Tables(one), Scope::Tables(other)) => Scope::Tables(one | other),
-        _ => Scope::All,
     }
 }

@@ -17,7 +17,7 @@ use crate::telemetry;
 
 use super::config::EngineConfig;
 use super::intake::Intake;
-use super::log::{End, Log, covers, widest};
+use super::log::{End, Log};
 use super::tail::ended_early;
 
 /// A server's readers and who waits for one.
@@ -109,7 +109,7 @@ impl Shared {
         let mut pool = self.pool();
         let free = pool.active.len() < self.config.catch_up_readers_max;
         let fits = pool.active.iter().find(|reader| {
-            covers(&reader.scope, scope)
+            reader.scope.covers(scope)
                 && reader.log.ended().is_none()
                 && reader.log.enter(seen, scope).is_some()
                 // One that is far behind would be read through for nothing.
@@ -156,11 +156,11 @@ impl Shared {
         let (served, rest): (VecDeque<_>, VecDeque<_>) =
             all.into_iter().partition(|waiter| waiter.seen.contains_set(&start));
         pool.waiting = rest;
-        let Some(scope) =
-            served.iter().map(|waiter| waiter.scope.clone()).reduce(|a, b| widest(&a, &b))
-        else {
+        if served.is_empty() {
             return;
-        };
+        }
+        let mut scope = Scope::default();
+        served.iter().for_each(|waiter| scope.join(&waiter.scope));
         let reader = self.start(&mut pool, start, scope);
         let leases: Vec<_> = served.into_iter().map(|w| (w.grant, attach(&reader))).collect();
         drop(pool);

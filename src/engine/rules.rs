@@ -64,10 +64,18 @@ impl Rules {
 
     /// The tables that a source has to read.
     pub fn scope(&self, keyspace: &str) -> Scope {
-        if self.rules.iter().any(|(matcher, _)| matches!(matcher, Matcher::Regex(_))) {
-            return Scope::All;
+        let named = self.named().filter(|table| !is_internal(table));
+        let mut scope = Scope::tables(named.map(|table| TableName::new(keyspace, table)));
+        for (matcher, _) in &self.rules {
+            if let Matcher::Regex(regex) = matcher {
+                let (pattern, regex) = (regex.as_str().to_owned(), regex.clone());
+                let is_all = pattern == Scope::EVERYTHING;
+                scope.add_pattern(&pattern, move |table| {
+                    !is_internal(table) && (is_all || regex.is_match(table))
+                });
+            }
         }
-        Scope::Tables(self.named().map(|table| TableName::new(keyspace, table)).collect())
+        scope
     }
 
     /// A number for these rules, the same in every process, that other rules hardly have.
@@ -210,6 +218,10 @@ mod tests {
             assert_eq!(rules.rule(table).map(|rule| &*rule.match_), expected, "{table}");
         }
         assert_eq!(rules.named().collect::<Vec<_>>(), ["t1"]);
-        assert_eq!(rules.scope("ks"), Scope::All);
+        let scope = rules.scope("ks");
+        for table in ["t1", "t12", "yes_stream", "axb", "_x_old", "x_old"] {
+            let name = TableName::new("ks", table);
+            assert_eq!(scope.has(&name), rules.rule(table).is_some(), "{table}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::telemetry;
 
 use super::config::EngineConfig;
 use super::intake::{Intake, IntakeError};
-use super::log::{End, Log, covers, widest};
+use super::log::{End, Log};
 use super::reader::Readers;
 use super::retry::Retry;
 
@@ -32,30 +32,36 @@ pub(super) struct Tail {
 /// What streams want of a tail.
 #[derive(Debug, Default)]
 struct Demand {
-    leases: usize,
+    /// What each lease wants.
+    leases: Vec<Arc<Scope>>,
+    /// All that the leases wanted when one of them wanted more than was read.
     scope: Option<Scope>,
     running: bool,
 }
 
 /// Keeps a tail running.
-pub(super) struct TailLease(Arc<Tail>);
+pub(super) struct TailLease {
+    tail: Arc<Tail>,
+    scope: Arc<Scope>,
+}
 
 impl std::ops::Deref for TailLease {
     type Target = Arc<Tail>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.tail
     }
 }
 
 impl Drop for TailLease {
     fn drop(&mut self) {
-        let mut demand = self.0.demand();
-        demand.leases -= 1;
-        let idle = demand.leases == 0;
+        let mut demand = self.tail.demand();
+        let own = demand.leases.iter().position(|scope| Arc::ptr_eq(scope, &self.scope));
+        demand.leases.swap_remove(own.expect("a lease is there until it is dropped"));
+        let idle = demand.leases.is_empty();
         drop(demand);
         if idle {
-            self.0.changed.notify_one();
+            self.tail.changed.notify_one();
         }
     }
 }
@@ -73,14 +79,15 @@ impl Tail {
     }
 
     /// Asks for the tables of `scope` to be read, which begins now or soon.
-    pub fn lease(self: &Arc<Self>, scope: &Scope) -> TailLease {
+    pub fn lease(self: &Arc<Self>, scope: &Arc<Scope>) -> TailLease {
         let mut demand = self.demand();
-        demand.leases += 1;
-        let wider = demand.scope.as_ref().is_none_or(|have| !covers(have, scope));
+        demand.leases.push(Arc::clone(scope));
+        let wider = demand.scope.as_ref().is_none_or(|have| !have.covers(scope));
         if wider {
-            demand.scope = Some(
-                demand.scope.as_ref().map_or_else(|| scope.clone(), |have| widest(have, scope)),
-            );
+            // What only streams wanted that have left is not read any longer.
+            let mut all = Scope::default();
+            demand.leases.iter().for_each(|scope| all.join(scope));
+            demand.scope = Some(all);
         }
         let start = !demand.running;
         if start {
@@ -95,7 +102,7 @@ impl Tail {
         } else if wider {
             self.changed.notify_one();
         }
-        TailLease(Arc::clone(self))
+        TailLease { tail: Arc::clone(self), scope: Arc::clone(scope) }
     }
 
     fn demand(&self) -> MutexGuard<'_, Demand> {
@@ -126,7 +133,7 @@ impl Tail {
     /// Ends it unless somebody came at the last moment.
     fn stop_if_idle(&self) -> bool {
         let mut demand = self.demand();
-        let idle = demand.leases == 0;
+        let idle = demand.leases.is_empty();
         if idle {
             *demand = Demand::default();
             self.log.reset(GtidSet::new());
@@ -248,8 +255,8 @@ impl<'a> Run<'a> {
                 },
             }
             let demand = self.tail.demand();
-            let idle = demand.leases == 0;
-            let wider = demand.scope.as_ref().is_some_and(|want| !covers(&self.scope, want));
+            let idle = demand.leases.is_empty();
+            let wider = demand.scope.as_ref().is_some_and(|want| !self.scope.covers(want));
             drop(demand);
             let idle_end = || tokio::time::Instant::now() + self.tail.config.tail_linger;
             linger = idle.then(|| linger.unwrap_or_else(idle_end));

@@ -2,15 +2,19 @@
 //!
 //! # Contract
 //! Events leave a source in the order that [`crate::event::order::SourceOrder`] accepts:
-//! `Gtid Begin [Field? Row]* Commit`, `Gtid Ddl`, `Gtid Other`; heartbeats only between
-//! transactions. A transaction that was prepared comes when it is committed, named by both GTIDs. A batch may end anywhere; a large transaction spans many. `Field` precedes the
-//! first `Row` of a table in each run of [`Source::changes`] and whenever the shape changes.
+//! `Gtid Begin Ddl? [Field? Row]* Commit`, `Gtid Ddl`, `Gtid Other`; heartbeats only between
+//! transactions. What a source cannot show of a table is `Unreadable` in place of its rows, so that
+//! only those who want the table are refused; an error is for what ends the reading of all tables.
+//! A transaction that was prepared comes when it is committed, named by both GTIDs. A batch may end
+//! anywhere; a large transaction spans many. `Field` precedes the first `Row` of a table in each run
+//! of [`Source::changes`] and whenever the shape changes.
 //! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
 
 mod backend;
 mod connect_error;
 pub mod memory;
 pub mod mysql;
+mod scope;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -23,6 +27,7 @@ pub use self::backend::{
     KillHandle, ResultColumn, RowBlock, Variables, Warning,
 };
 pub use self::connect_error::{Cause, ConnectError};
+pub use self::scope::Scope;
 use crate::event::{Event, GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, Timestamp};
 
 /// A server whose committed changes can be read in order. The contract is the module's.
@@ -88,25 +93,6 @@ pub struct Span {
     pub start: GtidSet,
     /// Where to end: once everything in here was emitted. `None` goes on for ever.
     pub until: Option<GtidSet>,
-}
-
-/// Which tables anybody reads. Rows of others are left out of their transactions, undecoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Every table of the keyspace.
-    All,
-    /// These tables.
-    Tables(std::collections::BTreeSet<TableName>),
-}
-
-impl Scope {
-    /// Whether rows of this table are wanted.
-    pub fn has(&self, table: &TableName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Tables(tables) => tables.contains(table),
-        }
-    }
 }
 
 /// Which rows of a snapshot to read.

@@ -26,7 +26,7 @@ impl Mirror {
     pub async fn follow(&mut self, source: &dyn Source) {
         let target = source.position().await.unwrap();
         let span = Span { start: self.seen.clone(), until: Some(target.clone()) };
-        let mut changes = source.changes(span, Scope::All).await.unwrap();
+        let mut changes = source.changes(span, Scope::all()).await.unwrap();
         let mut open: Option<Gtid> = None;
         let mut rows = Vec::new();
         while let Some(events) = changes.next().await.unwrap() {

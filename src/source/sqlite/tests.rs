@@ -1,7 +1,5 @@
 //! The store below its statements: raw writes, as the writer's triggers see them.
 
-use std::collections::BTreeSet;
-
 use super::functions::SessionState;
 use super::*;
 use crate::event::{CollationId, Column, ColumnType, Event, Op};
@@ -84,7 +82,7 @@ impl Fixture {
     async fn after(&self, start: GtidSet) -> Vec<Event> {
         let source = self.store.source();
         let until = Some(source.position().await.unwrap());
-        let mut changes = source.changes(Span { start, until }, Scope::All).await.unwrap();
+        let mut changes = source.changes(Span { start, until }, Scope::all()).await.unwrap();
         let mut events = Vec::new();
         while let Some(more) = changes.next().await.unwrap() {
             events.extend(more);
@@ -178,7 +176,7 @@ async fn every_position_resumes() {
 async fn a_reader_waits_for_the_next_commit() {
     let fixture = Fixture::new(&[table("t", true)]).await;
     let span = Span { start: fixture.store.position(), until: None };
-    let scope = Scope::Tables(BTreeSet::from([TableName::new("test", "t")]));
+    let scope = Scope::tables([TableName::new("test", "t")]);
     let mut changes = fixture.store.source().changes(span, scope).await.unwrap();
     let (next, _) =
         tokio::join!(changes.next(), fixture.transaction(&["INSERT INTO t VALUES (1, 1)"]));
@@ -194,13 +192,13 @@ async fn a_trimmed_position_is_purged_and_an_unknown_one_is_in_the_future() {
     }
     let source = fixture.store.source();
     let span = |start| Span { start, until: None };
-    let purged = source.changes(span(GtidSet::default()), Scope::All).await.err().unwrap();
+    let purged = source.changes(span(GtidSet::default()), Scope::all()).await.err().unwrap();
     let SourceError::Purged { oldest, .. } = purged else { panic!("{purged}") };
     let until = Some(fixture.store.position());
-    let mut changes = source.changes(Span { start: oldest, until }, Scope::All).await.unwrap();
+    let mut changes = source.changes(Span { start: oldest, until }, Scope::all()).await.unwrap();
     assert!(changes.next().await.unwrap().is_some());
     let future = fixture.store.shared.server.up_to(1000);
-    let error = source.changes(span(future), Scope::All).await.err().unwrap();
+    let error = source.changes(span(future), Scope::all()).await.err().unwrap();
     assert!(matches!(error, SourceError::Future { .. }), "{error}");
 }
 
@@ -219,7 +217,7 @@ async fn a_store_that_opens_trims_what_is_too_much() {
     };
     let store = Store::open(directory.path(), config).await.unwrap();
     let span = Span { start: GtidSet::default(), until: None };
-    let purged = store.source().changes(span, Scope::All).await.err().unwrap();
+    let purged = store.source().changes(span, Scope::all()).await.err().unwrap();
     assert!(matches!(purged, SourceError::Purged { .. }), "{purged}");
 }
 
@@ -329,7 +327,7 @@ async fn a_view_that_is_held_for_too_long_is_given_up() {
 async fn an_idle_store_tells_the_time() {
     let fixture = Fixture::new(&[table("t", true)]).await;
     let span = Span { start: fixture.store.position(), until: None };
-    let mut changes = fixture.store.source().changes(span, Scope::All).await.unwrap();
+    let mut changes = fixture.store.source().changes(span, Scope::all()).await.unwrap();
     let before = crate::source::now_seconds();
     let beat = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
     let beat = beat.expect("it does not stay silent").unwrap().unwrap();
