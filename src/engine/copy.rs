@@ -176,6 +176,11 @@ impl CopyProgress {
         self.find(table).is_none_or(|copy| matches!(copy.state, TableState::Finished))
     }
 
+    /// Whether a snapshot to come holds the table as it is now.
+    pub fn awaits(&self, table: &str) -> bool {
+        self.find(table).is_some_and(|copy| matches!(copy.state, TableState::Waiting))
+    }
+
     /// Whether a change of a table in this shape is to be seen, and counts it.
     pub fn judge(&mut self, schema: &TableSchema, shape: u64, change: RowChange<'_>) -> Visible {
         let Some(state) = self.state(&schema.name.table) else { return Visible::Yes };

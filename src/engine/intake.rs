@@ -83,10 +83,14 @@ impl Intake {
                 Event::Gtid(gtid) => self.prepared = self.gtid.replace(gtid),
                 Event::Heartbeat(time) => taken.heartbeat = Some(time),
                 Event::Begin(_) => self.begin(event)?,
+                // One that fills its table stands inside of its transaction.
+                Event::Ddl(_) if self.open.is_some() => self.push(event),
                 Event::Ddl(_) | Event::Other(_) => self.begin(event)?,
-                Event::Row(_) | Event::RowsQuery(_) | Event::Journal(_) | Event::Commit(_) => {
-                    self.push(event)
-                }
+                Event::Row(_)
+                | Event::RowsQuery(_)
+                | Event::Unreadable(_)
+                | Event::Journal(_)
+                | Event::Commit(_) => self.push(event),
                 // Rows carry their shape.
                 Event::Field(_) => {}
                 Event::Vgtid(_) | Event::CopyCompleted(_) => {}
@@ -116,8 +120,11 @@ impl Intake {
 
     fn flush(&mut self, parts: &mut Vec<Part>) {
         let Some(open) = &mut self.open else { return };
-        let last =
-            matches!(open.events.last(), Some(Event::Commit(_) | Event::Ddl(_) | Event::Other(_)));
+        let last = match open.events.as_slice() {
+            [.., Event::Commit(_)] => true,
+            [Event::Ddl(_) | Event::Other(_)] => open.first,
+            _ => false,
+        };
         let has_rows = || open.events.iter().any(|event| matches!(event, Event::Row(_)));
         if !last && (open.bytes < self.part_bytes || !has_rows()) {
             return;
@@ -145,6 +152,7 @@ fn event_bytes(event: &Event) -> usize {
     let own = match event {
         Event::RowsQuery(text) => text.len(),
         Event::Ddl(ddl) => ddl.statement.len(),
+        Event::Unreadable(unreadable) => unreadable.what.len() + unreadable.mend.len(),
         Event::Row(rows) => rows.event.bytes(),
         _ => 0,
     };

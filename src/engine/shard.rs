@@ -396,7 +396,7 @@ impl ShardStream {
         Ok(())
     }
 
-    fn give_up(&self, error: Arc<SourceError>) -> StreamError {
+    pub(super) fn give_up(&self, error: Arc<SourceError>) -> StreamError {
         let shard = (*self.shard).clone();
         if let SourceError::Future { position, current } = &*error {
             let (position, current) = (position.clone(), current.clone());

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::event::row::push_cell;
 use crate::event::{
     CollationId, Column, ColumnType, Ddl, Event, Gtid, Position, Rows, RowsEvent, ShardName, Start,
-    TableName, TableSchema,
+    TableLastPk, TableName, TableSchema, Unreadable,
 };
 use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
 use crate::source::memory::{Faults, MemoryChange, MemorySource, MemoryWork};
@@ -481,11 +481,10 @@ fn a_transaction_that_broke_off_comes_again_or_nothing_does() {
     assert_eq!(*intake.take(begun(2)).unwrap_err(), replaced);
 }
 
-#[test]
-fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
-    let a = schema("a");
+/// A stream of table `a` that nothing feeds.
+fn unfed(a: &Arc<TableSchema>) -> ShardStream {
     let config = Arc::new(EngineConfig::default());
-    let ShardSources { shard, mut tablets } = Script::new(&[&a]).shard("0");
+    let ShardSources { shard, mut tablets } = Script::new(&[a]).shard("0");
     let StreamRequest { mut position, filter, flags, .. } =
         request(&Start::Now, vec![Rule::everything()]);
     let request = ShardRequest {
@@ -498,17 +497,26 @@ fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
         rules_hash: 0,
         salt: 0,
     };
-    let mut stream = ShardStream::new(request, &config);
-    let mut hand_out = |last, mut events: Vec<Event>| {
-        events.insert(0, Event::Begin(1));
-        let part = Part { gtid: gtid(1), prepared: None, first: true, last, events, bytes: 0 };
-        match stream.hand_out(&part) {
-            Ok(batch) => batch
-                .map(|batch| batch.events.iter().map(print).collect::<Vec<_>>().join(" "))
-                .unwrap_or_default(),
-            Err(error) => format!("error: {error}"),
-        }
-    };
+    ShardStream::new(request, &config)
+}
+
+/// What comes of a transaction's beginning, or all of it, that is read from its first event.
+fn hand_out(stream: &mut ShardStream, last: bool, mut events: Vec<Event>) -> String {
+    events.insert(0, Event::Begin(1));
+    let part = Part { gtid: gtid(1), prepared: None, first: true, last, events, bytes: 0 };
+    match stream.hand_out(&part) {
+        Ok(batch) => batch
+            .map(|batch| batch.events.iter().map(print).collect::<Vec<_>>().join(" "))
+            .unwrap_or_default(),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[test]
+fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
+    let a = schema("a");
+    let mut stream = unfed(&a);
+    let mut hand_out = |last, events| hand_out(&mut stream, last, events);
     let query = |text: &str| Event::RowsQuery(text.into());
     let first = vec![query("q"), inserts(&a, 0..2)];
     assert_eq!(hand_out(false, first.clone()), "B F:a Q:q +(0,0) +(1,0)");
@@ -518,6 +526,102 @@ fn a_transaction_that_comes_again_is_skipped_as_far_as_it_was_sent() {
     let fewer = vec![query("q"), inserts(&a, 0..3), Event::Commit(1)];
     let error = hand_out(true, fewer);
     assert!(error.contains("row changes"), "{error}");
+}
+
+/// The statement that made the table is told before the rows that fill it, once.
+#[test]
+fn a_table_that_is_made_with_its_rows_is_told_first() {
+    let a = schema("a");
+    let ddl = |table: &str| {
+        let tables = vec![TableName::new("ks", table)];
+        Event::Ddl(Arc::new(Ddl { timestamp: 1, statement: "create".to_owned(), tables }))
+    };
+    let whole = vec![ddl("a"), inserts(&a, 0..2), Event::Commit(1)];
+    assert_eq!(hand_out(&mut unfed(&a), true, whole.clone()), "V DDL B F:a +(0,0) +(1,0) V C");
+    let mut stream = unfed(&a);
+    assert_eq!(hand_out(&mut stream, false, whole[..2].to_vec()), "V DDL B F:a +(0,0) +(1,0)");
+    assert_eq!(hand_out(&mut stream, true, whole), "V C", "what was sent does not come again");
+    let mut order = crate::event::SourceOrder::new();
+    let mut events = vec![Event::Gtid(gtid(1)), Event::Begin(1), ddl("a")];
+    events.extend([Event::Field(Arc::clone(&a)), inserts(&a, 0..2), Event::Commit(1)]);
+    assert!(events.iter().all(|event| order.push(event).is_ok()));
+    let parts = Intake::new(1).take(events).unwrap().parts;
+    assert!(matches!(&*parts, [Part { last: false, .. }, Part { last: true, .. }]), "{parts:?}");
+    assert!(parts[0].events.len() == 3, "the statement comes with the first rows: {parts:?}");
+}
+
+fn unreadable(tables: &[&str]) -> MemoryWork {
+    let tables = tables.iter().map(|table| TableName::new("ks", table)).collect();
+    let (what, mend) = ("nobody knows".to_owned(), "mend it".to_owned());
+    MemoryWork::Unreadable(Arc::new(Unreadable { tables, what, mend }))
+}
+
+/// What the source cannot show of one table ends the streams that want the table, and no others.
+#[tokio::test(start_paused = true)]
+async fn only_who_wants_a_table_is_refused_for_it() {
+    let (a, b) = (schema("a"), schema("b"));
+    let mut script = Script::new(&[&a, &b]);
+    script.change(&[(&a, None, Some(row(1, 1)))]);
+    let start = Start::After(script.source.executed());
+    let engine = script.engine(EngineConfig::default());
+    let open = async |rule: Rule| engine.subscribe(request(&start, vec![rule])).await.unwrap();
+    let mut one = open(Rule::all("a")).await;
+    let mut like = open(Rule::all("/^a/")).await;
+    let mut every = open(Rule::everything()).await;
+    script.commit(unreadable(&["b"]));
+    script.commit(unreadable(&["_b_old"]));
+    script.change(&[(&a, None, Some(row(2, 2)))]);
+    for stream in [&mut one, &mut like] {
+        assert_eq!(drain(stream).await, ["B V C", "B V C", "B F:a +(2,2) V C"]);
+    }
+    let error = every.next().await.unwrap_err();
+    assert!(
+        matches!(&error, StreamError::Source { source, .. }
+        if source.to_string() == "nobody knows; mend it"),
+        "{error}"
+    );
+    // A table that is still to be copied needs none of its changes.
+    let mut copying = request(&start, vec![Rule::everything()]);
+    let columns = vec!["id".into()];
+    let mut cells = Vec::new();
+    push_cell(&mut cells, b"1");
+    let pk = TableLastPk { table: "a".into(), columns, cells, copies: 1 };
+    copying.position.shards[0].table_pks.push(pk);
+    let mut copying = engine.subscribe(copying).await.unwrap();
+    let lines = drain(&mut copying).await;
+    assert!(lines.last().is_some_and(|line| line == "CC ks/0 CC"), "{lines:?}");
+    script.commit(unreadable(&[]));
+    for mut stream in [one, like, copying] {
+        assert!(matches!(stream.next().await, Err(StreamError::Source { .. })));
+    }
+}
+
+/// What nobody wants any more is left out, and who comes back for it misses nothing.
+#[tokio::test(start_paused = true)]
+async fn a_table_that_was_left_out_meanwhile_is_caught_up_with() {
+    let (a, b) = (schema("a"), schema("b"));
+    let mut script = Script::new(&[&a, &b]);
+    script.change(&[(&a, None, Some(row(1, 1)))]);
+    let engine = script.engine(EngineConfig::default());
+    let open = async |start: &Start, rule| {
+        engine.subscribe(request(start, vec![Rule::all(rule)])).await.unwrap()
+    };
+    let mut first = open(&Start::Now, "/a/").await;
+    drain(&mut first).await;
+    script.change(&[(&a, None, Some(row(2, 2)))]);
+    let place = first.position().shards[0].start.clone();
+    drain(&mut first).await;
+    drop(first);
+    let mut other = open(&Start::Now, "/b/").await;
+    drain(&mut other).await;
+    script.change(&[(&a, None, Some(row(3, 3))), (&b, None, Some(row(3, 3)))]);
+    assert_eq!(drain(&mut other).await, ["B F:b +(3,3) V C"]);
+    let mut again = open(&place, "/a/").await;
+    assert_eq!(drain(&mut again).await, ["B F:a +(2,2) V C", "B +(3,3) V C"]);
+    script.change(&[(&a, None, Some(row(4, 4))), (&b, None, Some(row(4, 4)))]);
+    assert_eq!(drain(&mut again).await.join(" ").replace("F:a ", ""), "B +(4,4) V C");
+    assert_eq!(drain(&mut other).await, ["B +(4,4) V C"]);
+    assert_eq!(engine.usage().tails, 1);
 }
 
 /// A transaction that was prepared is in a position once it has ended, under both of its names.

@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::event::{Ddl, Event, Partial, Rows, RowsEvent, Timestamp};
+use crate::event::{Ddl, Event, Partial, Rows, RowsEvent, TableName, Timestamp, Unreadable};
+use crate::source::SourceError;
 
 use super::batch::{BatchRows, Inside};
 use super::copy::Visible;
@@ -53,6 +54,7 @@ impl ShardStream {
                 Event::Begin(time) => self.transaction.timestamp = *time,
                 Event::Row(rows) => self.rows(rows, part, &mut batch)?,
                 Event::RowsQuery(query) => self.transaction.query = Some(Arc::clone(query)),
+                Event::Unreadable(unreadable) => self.refuse_unreadable(unreadable)?,
                 Event::Journal(_) => {
                     if self.flags.include_reshard_journal_events || self.flags.stop_on_reshard {
                         self.open(&mut batch);
@@ -194,6 +196,22 @@ impl ShardStream {
         batch.rows.push(known);
     }
 
+    /// Ends the stream if it wants what the source cannot show.
+    fn refuse_unreadable(&self, unreadable: &Unreadable) -> Result<(), StreamError> {
+        let Unreadable { tables, what, mend } = unreadable;
+        // A snapshot to come has what the rows would have told.
+        let wanted = |table: &TableName| self.sees(table) && !self.copy.awaits(&table.table);
+        if !tables.is_empty() && !tables.iter().any(wanted) {
+            return Ok(());
+        }
+        let error = SourceError::Unfit { what: what.clone(), mend: mend.clone() };
+        Err(self.give_up(Arc::new(error)))
+    }
+
+    fn sees(&self, table: &TableName) -> bool {
+        table.keyspace == self.shard.keyspace && self.rules.rule(&table.table).is_some()
+    }
+
     fn commit(
         &mut self,
         time: Timestamp,
@@ -229,18 +247,23 @@ impl ShardStream {
                 statement: ddl.statement.clone(),
             });
         }
+        let ours = ddl.tables.is_empty() || ddl.tables.iter().any(|table| self.sees(table));
+        if ours {
+            self.tables.forget(ddl);
+        }
+        let fills = matches!(part.events.first(), Some(Event::Begin(_)));
+        if fills {
+            // The client is still before the transaction whose rows follow: whoever resumes there
+            // is told again, and whoever resumes behind one of the rows is not.
+            let is_new = self.partial.as_ref().is_none_or(|partial| partial.gtid != part.gtid);
+            if ours && is_new {
+                batch.events.extend([self.vgtid(), Event::Ddl(Arc::clone(ddl))]);
+            }
+            return Ok(());
+        }
         self.complete(part);
         batch.timestamp = ddl.timestamp;
-        let ours = ddl.tables.is_empty()
-            || ddl.tables.iter().any(|name| {
-                name.keyspace == self.shard.keyspace && self.rules.rule(&name.table).is_some()
-            });
-        let event = if ours {
-            self.tables.forget(ddl);
-            Event::Ddl(Arc::clone(ddl))
-        } else {
-            Event::Other(ddl.timestamp)
-        };
+        let event = if ours { Event::Ddl(Arc::clone(ddl)) } else { Event::Other(ddl.timestamp) };
         batch.events.extend([self.vgtid(), event]);
         Ok(())
     }

@@ -44,10 +44,13 @@ pub enum Event {
     Vgtid(Arc<Position>),
     /// A transaction is complete.
     Commit(Timestamp),
-    /// A statement that changed tables, outside of transactions.
+    /// A statement that changed tables, outside of transactions; from a source also as the first of a
+    /// transaction that fills the table.
     Ddl(Arc<Ddl>),
     /// Anything else that has a GTID.
     Other(Timestamp),
+    /// Source only: changes that it cannot show, in place of their rows.
+    Unreadable(Arc<Unreadable>),
     /// A row of `_vt.resharding_journal`, inside its transaction.
     Journal(Arc<Journal>),
     /// Nothing happened, up to this time.
@@ -69,6 +72,7 @@ impl Event {
             Self::Commit(_) => "COMMIT",
             Self::Ddl(_) => "DDL",
             Self::Other(_) => "OTHER",
+            Self::Unreadable(_) => "UNREADABLE",
             Self::Journal(_) => "JOURNAL",
             Self::Heartbeat(_) => "HEARTBEAT",
             Self::CopyCompleted(_) => "COPY_COMPLETED",
@@ -86,6 +90,17 @@ pub struct Ddl {
     /// Every table it names, old and new names alike; empty if it could not be read, and then it
     /// counts for every table.
     pub tables: Vec<TableName>,
+}
+
+/// Changes of which a source cannot say what they are: who wants one of the tables cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Whose rows they are; empty if that could not be read, and then it counts for every table.
+    pub tables: Vec<TableName>,
+    /// What is in the way.
+    pub what: String,
+    /// The statement that mends it.
+    pub mend: String,
 }
 
 /// A traffic switch of a reshard, as one participant reports it.

@@ -56,7 +56,7 @@ fn misplaced(event: &Event, place: &'static str) -> Result<(), OrderError> {
     Err(OrderError::Misplaced { event: event.name(), place })
 }
 
-/// What a source may emit: `Gtid Begin [Field | Row | RowsQuery | Journal]* Commit`, `Gtid Ddl`,
+/// What a source may emit: `Gtid Begin Ddl? [Field | Row | Unreadable | RowsQuery | Journal]* Commit`, `Gtid Ddl`,
 /// `Gtid Other`, heartbeats between those, and every transaction once. A transaction that was
 /// prepared under a GTID of its own is named by that one and then by that of its end.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,8 @@ enum SourceOpen {
     Nothing,
     Named,
     NamedTwice,
+    /// BEGIN, and nothing behind it.
+    Begun,
     Transaction,
 }
 
@@ -97,7 +99,7 @@ impl SourceOrder {
             (SourceOpen::Named, Event::Gtid(gtid)) => self.name(gtid, SourceOpen::NamedTwice),
             (SourceOpen::Nothing, _) => misplaced(event, "without a GTID before it"),
             (SourceOpen::Named | SourceOpen::NamedTwice, Event::Begin(_)) => {
-                self.go(SourceOpen::Transaction)
+                self.go(SourceOpen::Begun)
             }
             (SourceOpen::Named | SourceOpen::NamedTwice, Event::Ddl(_) | Event::Other(_)) => {
                 self.go(SourceOpen::Nothing)
@@ -105,15 +107,22 @@ impl SourceOrder {
             (SourceOpen::Named | SourceOpen::NamedTwice, _) => {
                 misplaced(event, "right behind a GTID")
             }
-            (SourceOpen::Transaction, Event::Commit(_)) => self.go(SourceOpen::Nothing),
-            (SourceOpen::Transaction, Event::RowsQuery(_) | Event::Journal(_)) => Ok(()),
-            (SourceOpen::Transaction, Event::Field(schema)) => {
-                self.shapes.insert(schema.name.clone(), schema.clone());
-                Ok(())
-            }
-            (SourceOpen::Transaction, Event::Row(rows)) => self.row(rows),
-            (SourceOpen::Transaction, _) => misplaced(event, "inside a transaction"),
+            (SourceOpen::Begun, Event::Ddl(_)) => self.go(SourceOpen::Transaction),
+            (SourceOpen::Begun | SourceOpen::Transaction, _) => self.inside(event),
         }
+    }
+
+    fn inside(&mut self, event: &Event) -> Result<(), OrderError> {
+        match event {
+            Event::Commit(_) => return self.go(SourceOpen::Nothing),
+            Event::RowsQuery(_) | Event::Journal(_) | Event::Unreadable(_) => {}
+            Event::Field(schema) => {
+                self.shapes.insert(schema.name.clone(), schema.clone());
+            }
+            Event::Row(rows) => self.row(rows)?,
+            _ => misplaced(event, "inside a transaction")?,
+        }
+        self.go(SourceOpen::Transaction)
     }
 
     fn go(&mut self, open: SourceOpen) -> Result<(), OrderError> {
@@ -231,7 +240,7 @@ impl ClientOrder {
             return Err(OrderError::Interleaved { event: event.name(), shard, open });
         }
         match event {
-            Event::Gtid(_) => misplaced(event, "is not for clients"),
+            Event::Gtid(_) | Event::Unreadable(_) => misplaced(event, "is not for clients"),
             Event::Heartbeat(_) if self.open.is_some() => misplaced(event, "inside a transaction"),
             Event::Heartbeat(_) => Ok(()),
             Event::CopyCompleted(None) => self.complete(event),
@@ -366,6 +375,7 @@ impl ClientOpen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Unreadable;
     use crate::event::position::{ShardPosition, TableLastPk};
     use crate::event::row::{RowsEvent, push_cell};
 
@@ -405,7 +415,7 @@ mod tests {
     }
 
     /// One word per event: B C O H, G<n> GTID, F<table> and F<table>2, R<table> and R<table>2,
-    /// V<n> VGTID of shard a, D<table> DDL, D of an unreadable one, Q ROWS_QUERY, CC, CC<shard>.
+    /// U unreadable, V<n> VGTID of shard a, D<table> DDL, D of an unreadable one, Q ROWS_QUERY, CC, CC<shard>.
     fn event(word: &str) -> Event {
         let (kind, rest) = word.split_at(1);
         let (table, columns) = rest.strip_suffix('2').map_or((rest, 1), |table| (table, 2));
@@ -423,6 +433,11 @@ mod tests {
             "R" => row(table, columns),
             "V" => vgtid(&[("a", rest.parse().unwrap())]),
             "Q" => Event::RowsQuery("update t".into()),
+            "U" => Event::Unreadable(Arc::new(Unreadable {
+                tables: vec![TableName::new("ks", rest)],
+                what: String::new(),
+                mend: String::new(),
+            })),
             "D" => Event::Ddl(Arc::new(Ddl {
                 timestamp: 1,
                 statement: "alter table".into(),
@@ -452,6 +467,8 @@ mod tests {
             "G1 B Ft Rt C G2 Dt G3 B Ft2 Rt2 C",
             "G1 B Ft Rt",
             "G1 G2 B Ft Rt C G3 G4 O",
+            "G1 B Dt Ft Rt C G2 B Dt C",
+            "G1 B Ut Ft Rt Ut C",
         ] {
             assert_eq!(source(words), Ok(()), "{words}");
         }
@@ -473,7 +490,11 @@ mod tests {
             "G1 B B",
             "G1 B H",
             "G1 B G2",
-            "G1 B D",
+            "G1 B Q D",
+            "G1 B D D",
+            "G1 B Ft Rt D",
+            "G1 D C",
+            "G1 Ut",
             "G1 B Rt",
             "G1 B Ft Ru",
             "G1 B Ft Rt2",
@@ -509,6 +530,7 @@ mod tests {
     fn a_client_may_not_see() {
         for words in [
             "G1",
+            "B Ut",
             "C",
             "O",
             "D",

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use crate::event::{
     Cell, ColumnType, Ddl, Event, Gtid, GtidSet, Row, Rows, RowsEvent, TableLastPk, TableName,
-    TableSchema, Timestamp,
+    TableSchema, Timestamp, Unreadable,
 };
 
 use super::{Changes, Finding, Scan, Scope, Snapshot, Source, SourceError, Span};
@@ -39,6 +39,8 @@ pub enum MemoryWork {
     /// A statement, and the tables as it leaves them with all their rows; without a shape a table
     /// is gone.
     Ddl(Arc<Ddl>, Vec<(TableName, Option<MemoryTable>)>),
+    /// A transaction whose rows cannot be shown.
+    Unreadable(Arc<Unreadable>),
     /// Anything else that has a GTID.
     Other,
 }
@@ -258,7 +260,7 @@ impl State {
                     }
                 }
             }
-            MemoryWork::Other => {}
+            MemoryWork::Unreadable(_) | MemoryWork::Other => {}
         }
     }
 
@@ -487,6 +489,11 @@ impl MemoryChanges {
         events.push(Event::Gtid(entry.gtid));
         match &entry.work {
             MemoryWork::Other => events.push(Event::Other(entry.timestamp)),
+            MemoryWork::Unreadable(unreadable) => events.extend([
+                Event::Begin(entry.timestamp),
+                Event::Unreadable(Arc::clone(unreadable)),
+                Event::Commit(entry.timestamp),
+            ]),
             MemoryWork::Ddl(ddl, _) => events.push(Event::Ddl(Arc::clone(ddl))),
             MemoryWork::Rows(changes) => {
                 events.push(Event::Begin(entry.timestamp));

@@ -279,6 +279,7 @@ pub fn print_event(event: &Event, position: Option<&ShardPosition>) -> String {
         | Event::Begin(_)
         | Event::Commit(_)
         | Event::Other(_)
+        | Event::Unreadable(_)
         | Event::Journal(_)
         | Event::Heartbeat(_)
         | Event::CopyCompleted(None) => event.name().to_owned(),

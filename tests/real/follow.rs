@@ -188,7 +188,7 @@ async fn what_does_not_change_the_shape_does_not_end_a_late_stream() {
 /// Streams that end with an error of the source.
 async fn changes_error(source: &MysqlSource, position: &str) -> SourceError {
     let span = Span { start: position.parse().unwrap(), until: None };
-    let mut changes = match source.changes(span, Scope::All).await {
+    let mut changes = match source.changes(span, Scope::all()).await {
         Err(error) => return error,
         Ok(changes) => changes,
     };

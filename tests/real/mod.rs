@@ -8,6 +8,7 @@ mod letters;
 mod preflight;
 mod schema;
 mod served;
+mod statements;
 mod xa;
 
 use mysql_async::Conn;

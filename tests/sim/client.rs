@@ -316,7 +316,9 @@ impl Client {
                 }
                 Event::Begin(_) | Event::Field(_) | Event::RowsQuery(_) => {}
                 Event::CopyCompleted(None) | Event::Heartbeat(_) => {}
-                Event::Gtid(_) | Event::Journal(_) => return Err(event.name().to_owned()),
+                Event::Gtid(_) | Event::Journal(_) | Event::Unreadable(_) => {
+                    return Err(event.name().to_owned());
+                }
             }
         }
         Ok(())

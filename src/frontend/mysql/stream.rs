@@ -331,6 +331,7 @@ impl RowWriter {
                 | Event::Commit(_)
                 | Event::Ddl(_)
                 | Event::Other(_)
+                | Event::Unreadable(_)
                 | Event::Journal(_)
                 | Event::Heartbeat(_)
                 | Event::CopyCompleted(_) => {}

@@ -13,7 +13,7 @@ use super::names::Names;
 use super::pump::{self, Pump};
 use super::shapes::Shapes;
 use super::transaction::{Assembler, Lacking};
-use crate::event::{Event, GtidSet};
+use crate::event::{Event, Gtid, GtidSet};
 use crate::source::{Changes, Scope, SourceError, Span};
 
 /// A run of changes of a server.
@@ -25,11 +25,21 @@ pub(super) struct LogChanges {
     shapes: Shapes,
     names: Names,
     scope: Scope,
-    until: Option<GtidSet>,
+    /// Where the run ends; none goes on for ever.
+    goal: Option<Goal>,
     /// A table map whose rows nobody has said yet how to decode.
     unbound: Option<TableId>,
     /// What went wrong behind the events that are handed out first.
     failed: Option<SourceError>,
+}
+
+/// Where a run ends.
+#[derive(Debug)]
+enum Goal {
+    /// All of this was handed over.
+    Emitted(GtidSet),
+    /// This first half of an XA transaction was read.
+    Prepared(Gtid),
 }
 
 impl LogChanges {
@@ -50,16 +60,19 @@ impl LogChanges {
             pump,
             names,
             scope,
-            until: span.until,
+            goal: span.until.map(Goal::Emitted),
             unbound: None,
             failed: None,
         })
     }
 
     fn is_done(&self) -> bool {
-        let read = self.assembler.read();
-        self.assembler.is_between_transactions()
-            && self.until.as_ref().is_some_and(|until| read.contains_set(until))
+        let is_reached = match &self.goal {
+            None => false,
+            Some(Goal::Emitted(until)) => self.assembler.has_emitted(until),
+            Some(Goal::Prepared(gtid)) => self.assembler.read().contains(gtid),
+        };
+        is_reached && self.assembler.is_between_transactions()
     }
 
     /// Reads until there are events and nothing more has arrived, or enough of them.
@@ -94,11 +107,10 @@ impl LogChanges {
         else {
             return Ok(None);
         };
-        let mut until = prepare.before.clone();
-        until.add(prepare.gtid);
-        let span = Span { start: prepare.before, until: Some(until) };
+        let span = Span { start: prepare.before, until: None };
         let mut before =
             Self::open(&self.server, self.names.clone(), span, self.scope.clone()).await?;
+        before.goal = Some(Goal::Prepared(prepare.gtid));
         while !before.is_done() {
             Box::pin(before.read()).await?;
             before.assembler.take();
@@ -109,11 +121,11 @@ impl LogChanges {
     async fn bind(&mut self, id: TableId) -> Result<(), SourceError> {
         let map = self.decoder.table_map(id).expect("the decoder has just told of it");
         let name = self.names.table(&map.database, &map.table);
-        let shape = match name.filter(|name| self.scope.has(name)) {
-            Some(name) => self.shapes.of(&name, map, self.assembler.read()).await?,
-            None => None,
+        let place = (self.assembler.read(), self.assembler.named());
+        let binding = match name.filter(|name| self.scope.has(name)) {
+            Some(name) => self.shapes.of(&name, map, place).await?,
+            None => Binding::Skip,
         };
-        let binding = shape.map_or(Binding::Skip, Binding::Rows);
         self.decoder.bind(id, binding).map_err(|error| self.pump.corrupt(error))
     }
 

@@ -1,5 +1,6 @@
 //! MySQL 8/9 and MariaDB servers as sources, through their binary logs.
 
+mod ahead;
 mod bounds;
 mod budget;
 mod changes;

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::event::{Event, Gtid, Timestamp};
+use crate::event::{Event, Gtid, GtidSet, Timestamp};
 use crate::source::SourceError;
 
 /// The rows of a transaction that is not known to become real.
@@ -52,6 +52,12 @@ impl Prepared {
     /// Whether what this GTID names has to wait for a prepared transaction.
     pub fn holds(&self, gtid: &Gtid) -> bool {
         domain(gtid).is_some_and(|domain| self.lines.contains_key(&domain))
+    }
+
+    /// Whether anything of these transactions still waits. What waits for a prepared transaction
+    /// has a higher number in the same domain, so that a set which has it has that one, too.
+    pub fn keeps_any_of(&self, set: &GtidSet) -> bool {
+        self.parked.values().any(|(gtid, _)| set.contains(gtid))
     }
 
     /// Refuses to keep so many bytes more.

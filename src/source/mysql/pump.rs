@@ -199,6 +199,7 @@ impl Pump {
             }
             Decoded::Rows(rows) => assembler.rows(rows)?,
             Decoded::RowsSkipped => assembler.rows_skipped(),
+            Decoded::RowsUnreadable(why) => assembler.unreadable(why)?,
             Decoded::RowsQuery(text) => assembler.rows_query(text),
             Decoded::Heartbeat { .. } => assembler.heartbeat(now_seconds()),
             Decoded::Anonymous => return Err(self.no_gtids()),

@@ -2,22 +2,21 @@
 //!
 //! With `binlog_row_metadata = FULL` the log says it. Without, today's schema is right only if no
 //! statement between that place and today changed the table: the log is read for one. What cannot
-//! be known is refused; there is no history on disk, and no guess.
+//! be known is unreadable; there is no history on disk, and no guess.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
 
+use super::ahead::Ahead;
 use super::bounds;
 use super::connect::{Connection, Server};
-use super::decode::{Binding, Decoded, Decoder, TableMap};
+use super::decode::{Binding, SchemaMismatch, TableMap};
 use super::names::{Changed, Names};
-use super::pump::{self, Pump};
 use super::schema;
-use crate::event::{Gtid, GtidSet, TableName, TableSchema};
+use crate::event::{Gtid, GtidSet, TableName, TableSchema, Unreadable};
 use crate::source::SourceError;
-use crate::sql::Logged;
 
 /// The shapes that one run of changes has met.
 #[derive(Debug)]
@@ -25,6 +24,7 @@ pub(super) struct Shapes {
     server: Server,
     names: Names,
     today: Option<Today>,
+    ahead: Ahead,
     /// Changed since `today` was read.
     stale: BTreeSet<TableName>,
     /// Looked for and not there: dropped since.
@@ -41,8 +41,6 @@ struct Today {
     sequences: BTreeSet<String>,
     /// All that the server had executed right after it described them.
     as_of: GtidSet,
-    /// Statements about tables between the place where they were first asked for and `as_of`.
-    changes: Option<Vec<(Gtid, Changed)>>,
 }
 
 impl Shapes {
@@ -51,6 +49,7 @@ impl Shapes {
             server,
             names,
             today: None,
+            ahead: Ahead::default(),
             stale: BTreeSet::new(),
             gone: BTreeSet::new(),
             met: HashMap::new(),
@@ -72,14 +71,14 @@ impl Shapes {
         }
     }
 
-    /// The shape of the rows behind a table map, met when everything in `read` was read; none if
-    /// they are no table's.
+    /// How to read the rows behind a table map, met when everything in `read` was read, and in the
+    /// transaction `current`. An error is the server's; one of the table is in the answer.
     pub async fn of(
         &mut self,
         name: &TableName,
         map: &TableMap,
-        read: &GtidSet,
-    ) -> Result<Option<Arc<TableSchema>>, SourceError> {
+        (read, current): (&GtidSet, Option<Gtid>),
+    ) -> Result<Binding, SourceError> {
         // What nobody has seen made may be a sequence, which is made unseen.
         let is_new = |today: &Today| !today.knows(name) && !self.gone.contains(name);
         if self.today.as_ref().is_none_or(is_new) || self.stale.contains(name) {
@@ -89,24 +88,27 @@ impl Shapes {
                 self.gone.insert(name.clone());
             }
         }
-        let today = self.today.as_mut().expect("it was read just now");
+        let today = self.today.as_ref().expect("it was read just now");
         if today.sequences.contains(&*name.table) {
-            return Ok(None);
+            return Ok(Binding::Skip);
         }
-        if !map.is_full {
-            today.check_unchanged(&self.server, &self.names, name, read).await?;
+        if !map.is_full && !read.contains_set(&today.as_of) {
+            self.ahead.look(&self.server, &self.names, read, &today.as_of).await?;
+            if let Some(gtid) = self.ahead.first_change(name, read, current) {
+                return Ok(changed_later(name, gtid));
+            }
         }
         let known = today.tables.get(name).map(|schema| &**schema);
-        let mut schema = map.schema(known).map_err(|mismatch| SourceError::Unfit {
-            what: format!("the rows of {name} at this place of the log: {mismatch}"),
-            mend: FULL_METADATA.to_owned(),
-        })?;
+        let mut schema = match map.schema(known) {
+            Ok(schema) => schema,
+            Err(mismatch) => return Ok(unfit(name, &mismatch)),
+        };
         schema.name.clone_from(name);
         let equal = [self.met.get(name), today.tables.get(name)];
         let equal = equal.into_iter().flatten().find(|equal| ***equal == schema).map(Arc::clone);
         let shape = equal.unwrap_or_else(|| Arc::new(schema));
         self.met.insert(name.clone(), Arc::clone(&shape));
-        Ok(Some(shape))
+        Ok(Binding::Rows(shape))
     }
 }
 
@@ -127,83 +129,25 @@ impl Today {
             let sequences: Vec<String> = conn.query(query).await.map_err(failed)?;
             let sequences = sequences.into_iter().collect();
             let as_of = bounds::executed(conn, *flavour, server).await?;
-            Ok(Self { tables, sequences, as_of, changes: None })
+            Ok(Self { tables, sequences, as_of })
         };
         server.ask(read).await
     }
-
-    /// Refuses a table that was changed between the place that was read up to and today.
-    async fn check_unchanged(
-        &mut self,
-        server: &Server,
-        names: &Names,
-        table: &TableName,
-        read: &GtidSet,
-    ) -> Result<(), SourceError> {
-        if read.contains_set(&self.as_of) {
-            return Ok(());
-        }
-        let changes = match &mut self.changes {
-            Some(changes) => changes,
-            unknown => unknown.insert(scan(server, names, read, &self.as_of).await?),
-        };
-        let touches = |changed: &Changed| match changed {
-            Changed::Nothing => false,
-            Changed::Tables(tables) => tables.contains(table),
-            Changed::Everything => true,
-        };
-        let later = changes.iter().find(|(gtid, changed)| !read.contains(gtid) && touches(changed));
-        later.map_or(Ok(()), |(gtid, _)| {
-            Err(SourceError::Unfit {
-                what: format!(
-                    "the columns of {table} at this place of the log are not known: {gtid} \
-                     changed the table later, and the log has no names of columns"
-                ),
-                mend: format!("{FULL_METADATA}, or begin at a position with {gtid} in it"),
-            })
-        })
-    }
 }
 
-/// All statements about tables between two places of the log. Nothing else of it matters here: not
-/// what was prepared before, nor what cannot be streamed.
-async fn scan(
-    server: &Server,
-    names: &Names,
-    from: &GtidSet,
-    to: &GtidSet,
-) -> Result<Vec<(Gtid, Changed)>, SourceError> {
-    let mut pump = Pump::open(server, from).await?;
-    let mut decoder = Decoder::new(pump.flavour);
-    let mut read = from.clone();
-    let mut named: Option<Gtid> = None;
-    let mut changes = Vec::new();
-    while !read.contains_set(to) {
-        let event = pump.next().await?;
-        let decoded = decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))?;
-        let mut ended = None;
-        match decoded {
-            Decoded::TableMap { id, bound: false } => {
-                decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
-            }
-            Decoded::Gtid { gtid, .. } => ended = named.replace(gtid),
-            Decoded::Xid | Decoded::XaPrepare { .. } | Decoded::Heartbeat { .. } => {
-                ended = named.take();
-            }
-            Decoded::Query(query) => {
-                let logged = Logged::read(&query.statement);
-                let changed = names.changed(&logged, &query.database);
-                let shapes = changed != Changed::Nothing && !matches!(logged, Logged::Truncate(_));
-                changes.extend(named.filter(|_| shapes).zip(Some(changed)));
-                ended = named.take_if(|_| logged.ends_transaction());
-            }
-            other => pump.note(&other),
-        }
-        if let Some(gtid) = ended {
-            read.add(gtid);
-        }
-    }
-    Ok(changes)
+fn changed_later(table: &TableName, gtid: Gtid) -> Binding {
+    let what = format!(
+        "the columns of {table} at this place of the log are not known: {gtid} changed the table \
+         later, and the log has no names of columns"
+    );
+    let mend = format!("{FULL_METADATA}, or begin at a position with {gtid} in it");
+    Binding::Unreadable(Arc::new(Unreadable { tables: vec![table.clone()], what, mend }))
+}
+
+fn unfit(table: &TableName, mismatch: &SchemaMismatch) -> Binding {
+    let what = format!("the rows of {table} at this place of the log: {mismatch}");
+    let mend = FULL_METADATA.to_owned();
+    Binding::Unreadable(Arc::new(Unreadable { tables: vec![table.clone()], what, mend }))
 }
 
 const FULL_METADATA: &str = "run SET GLOBAL binlog_row_metadata = 'FULL' and begin at a position \

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use super::names::{Changed, Names};
 use super::prepared::{self, Kept, Prepared};
-use crate::event::{Ddl, Event, Gtid, GtidSet, Rows, RowsEvent, TableName, TableSchema, Timestamp};
+use crate::event::{
+    Ddl, Event, Gtid, GtidSet, Rows, RowsEvent, TableName, TableSchema, Timestamp, Unreadable,
+};
 use crate::source::SourceError;
 use crate::sql::Logged;
 
@@ -107,6 +109,12 @@ impl Assembler {
         &self.read
     }
 
+    /// Whether all of this was handed over, and nothing of it waits for the end of a prepared
+    /// transaction.
+    pub fn has_emitted(&self, set: &GtidSet) -> bool {
+        self.read.contains_set(set) && !self.prepared.keeps_any_of(set)
+    }
+
     /// Whether no transaction is being read.
     pub const fn is_between_transactions(&self) -> bool {
         matches!(self.open, Open::Nothing)
@@ -185,26 +193,35 @@ impl Assembler {
         if rows.is_empty() {
             return Ok(());
         }
-        let query = self.query.take().map(Event::RowsQuery);
-        for event in query.into_iter().chain([Event::Row(Rows::all(Arc::new(rows)))]) {
-            match &mut self.open {
-                Open::Preparing(_, kept) => {
-                    kept.push(event);
-                    self.prepared.check(kept.bytes())?;
-                }
-                Open::Transaction(transaction) => {
-                    transaction.begin(&mut self.ready);
-                    transaction.push(event, &mut self.ready);
-                    if let Some(held) = &transaction.held {
-                        self.prepared.check(held.bytes())?;
-                    }
-                }
-                Open::Nothing | Open::Named(_) | Open::Lacking(_) => {
-                    return Err(self.misplaced("row changes"));
+        if let Some(query) = self.query.take() {
+            self.inside(Event::RowsQuery(query))?;
+        }
+        self.inside(Event::Row(Rows::all(Arc::new(rows))))
+    }
+
+    /// Changes that cannot be shown.
+    pub fn unreadable(&mut self, why: Arc<Unreadable>) -> Result<(), SourceError> {
+        self.query = None;
+        self.inside(Event::Unreadable(why))
+    }
+
+    /// What stands inside of a transaction.
+    fn inside(&mut self, event: Event) -> Result<(), SourceError> {
+        match &mut self.open {
+            Open::Preparing(_, kept) => {
+                kept.push(event);
+                self.prepared.check(kept.bytes())
+            }
+            Open::Transaction(transaction) => {
+                transaction.begin(&mut self.ready);
+                transaction.push(event, &mut self.ready);
+                match &transaction.held {
+                    Some(held) => self.prepared.check(held.bytes()),
+                    None => Ok(()),
                 }
             }
+            Open::Nothing | Open::Named(_) | Open::Lacking(_) => Err(self.misplaced("row changes")),
         }
-        Ok(())
     }
 
     /// The transaction is committed.
@@ -467,6 +484,24 @@ mod tests {
     /// `Q` a rows query, `C` a commit, `P<xid>` a prepare, `P1` in one phase, else a statement
     /// between `;`. What comes of it, in the same words.
     fn run(flavour: Flavour, script: &str) -> Result<String, SourceError> {
+        let mut assembler = assemble(flavour, script)?;
+        let mut order = crate::event::SourceOrder::new();
+        let events = assembler.take();
+        let words: Vec<_> = events
+            .iter()
+            .map(|event| {
+                order.push(event).unwrap();
+                print(event)
+            })
+            .collect();
+        Ok(format!(
+            "{} | {}",
+            words.join(" "),
+            assembler.read().bare().to_string().replace(UUID, "")
+        ))
+    }
+
+    fn assemble(flavour: Flavour, script: &str) -> Result<Assembler, SourceError> {
         let names = Names { keyspace: "ks".into(), database: "db".into(), folds: false };
         let mut assembler = Assembler::new(names, GtidSet::new());
         for step in script.split(';').map(str::trim).filter(|step| !step.is_empty()) {
@@ -492,20 +527,7 @@ mod tests {
                 _ => drop(assembler.query("db", step, 1)?),
             }
         }
-        let mut order = crate::event::SourceOrder::new();
-        let events = assembler.take();
-        let words: Vec<_> = events
-            .iter()
-            .map(|event| {
-                order.push(event).unwrap();
-                print(event)
-            })
-            .collect();
-        Ok(format!(
-            "{} | {}",
-            words.join(" "),
-            assembler.read().bare().to_string().replace(UUID, "")
-        ))
+        Ok(assembler)
     }
 
     const UUID: &str = "07070707-0707-0707-0707-070707070707:";
@@ -542,6 +564,7 @@ mod tests {
             Event::Ddl(ddl) => format!("D{}", ddl.tables.len()),
             Event::Other(_) => "O".to_owned(),
             Event::Heartbeat(_) => "H".to_owned(),
+            Event::Unreadable(unreadable) => format!("U{}", unreadable.tables.len()),
             Event::Vgtid(_) | Event::Journal(_) | Event::CopyCompleted(_) => "?".to_owned(),
         }
     }
@@ -620,6 +643,27 @@ mod tests {
             "G5; P; Rt; P0b; G6; XA COMMIT a; S; G7; XA ROLLBACK b",
             "G5 O G6 B Ft Rt C G7 O | 0-1-7",
         );
+    }
+
+    #[test]
+    fn what_waits_for_a_prepared_one_was_not_emitted() {
+        let check = |flavour, script: &str, until: u64, emitted: bool| {
+            let mut set = GtidSet::new();
+            for sequence in 1..=until {
+                set.add(gtid(flavour, sequence));
+            }
+            let assembler = assemble(flavour, script).unwrap();
+            assert!(assembler.read().contains_set(&set));
+            assert_eq!(assembler.has_emitted(&set), emitted, "{script}");
+        };
+        let mysql = "G1; BEGIN; Ru; C; G2; XA START 'a'; Rt; XA END 'a'; P0a; G3; BEGIN; Ru; C;";
+        check(Flavour::Mysql, mysql, 1, true);
+        check(Flavour::Mysql, mysql, 3, false);
+        check(Flavour::Mysql, &format!("{mysql} G4; XA COMMIT a"), 4, true);
+        let mariadb = "G1; B; Ru; C; G2; P; Rt; P0a; G3; B; Ru; C;";
+        check(Flavour::MariaDb, mariadb, 1, true);
+        check(Flavour::MariaDb, mariadb, 3, false);
+        check(Flavour::MariaDb, &format!("{mariadb} G4; XA ROLLBACK a"), 4, true);
     }
 
     #[test]

@@ -47,6 +47,7 @@ fn word(said: &Decoded) -> Option<String> {
         Decoded::XaPrepare { one_phase, xid } => format!("PREPARE {xid} {one_phase}"),
         Decoded::Rows(rows) => format!("ROWS {}", rows.len()),
         Decoded::RowsSkipped => "SKIPPED".to_owned(),
+        Decoded::RowsUnreadable(_) => "UNREADABLE".to_owned(),
         Decoded::RowsQuery(text) => format!("BY {text}"),
         Decoded::Payload { events } => format!("PAYLOAD {events}"),
         Decoded::Rotate { artificial, .. } => format!("ROTATE {artificial}"),

@@ -26,7 +26,7 @@ mod temporal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::event::{Gtid, Op, RowsEvent, TableSchema};
+use crate::event::{Gtid, Op, RowsEvent, TableSchema, Unreadable};
 
 use self::bytes::Bytes;
 use self::inflate::Inflate;
@@ -97,6 +97,8 @@ pub enum Decoded {
     Rows(RowsEvent),
     /// Changes of a table that nobody wants.
     RowsSkipped,
+    /// Changes of a table whose rows cannot be read.
+    RowsUnreadable(Arc<Unreadable>),
     /// The statement that caused the rows behind it.
     RowsQuery(Arc<str>),
     /// A compressed transaction, found to be whole. Its events come as if they were not compressed.
@@ -138,6 +140,8 @@ pub enum Binding {
     Skip,
     /// As rows of this schema.
     Rows(Arc<TableSchema>),
+    /// They cannot be read: this is why.
+    Unreadable(Arc<Unreadable>),
 }
 
 /// Decodes the events of one log in order.
@@ -160,6 +164,7 @@ struct Table {
 enum Bound {
     Skip,
     Rows(RowDecoder),
+    Unreadable(Arc<Unreadable>),
 }
 
 impl Decoder {
@@ -187,6 +192,7 @@ impl Decoder {
         let table = self.tables.get_mut(&id).ok_or(DecodeError::NoTableMap(id))?;
         table.bound = Some(match binding {
             Binding::Skip => Bound::Skip,
+            Binding::Unreadable(unreadable) => Bound::Unreadable(unreadable),
             Binding::Rows(schema) => {
                 let decoder = RowDecoder::new(&table.map, schema);
                 Bound::Rows(decoder.map_err(|mismatch| DecodeError::Binding {
@@ -334,6 +340,7 @@ impl Decoder {
         match &table.bound {
             None => Err(DecodeError::Unbound(table.map.name())),
             Some(Bound::Skip) => Ok(Decoded::RowsSkipped),
+            Some(Bound::Unreadable(why)) => Ok(Decoded::RowsUnreadable(Arc::clone(why))),
             Some(Bound::Rows(decoder)) => decoder.decode(kind, body, inflate).map(Decoded::Rows),
         }
     }
