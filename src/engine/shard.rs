@@ -45,7 +45,7 @@ pub(super) struct ShardStream {
     pub(super) config: Arc<EngineConfig>,
     feed: Option<Feed>,
     retry: Retry,
-    /// Servers in a row that do not hold what the stream needs.
+    /// Servers in a row that cannot send what the stream needs.
     refusals: usize,
     pub(super) phase: Phase,
     start: Start,
@@ -361,18 +361,11 @@ impl ShardStream {
             self.phase = Phase::Snapshot { fresh: false };
             return Ok(());
         }
+        let refused =
+            matches!(&*error, SourceError::Purged { .. } | SourceError::LogRefused { .. });
+        self.refusals = if refused { self.refusals + 1 } else { 0 };
         let delay = match &*error {
-            SourceError::Purged { oldest, .. } => {
-                self.refusals += 1;
-                if self.refusals >= self.tails.len() {
-                    return Err(StreamError::Purged {
-                        shard: (*self.shard).clone(),
-                        position: self.seen.clone(),
-                        oldest: oldest.clone(),
-                    });
-                }
-                Some(Duration::ZERO)
-            }
+            _ if refused => (self.refusals < self.tails.len()).then_some(Duration::ZERO),
             // Another tablet may have executed what this one has not.
             SourceError::Future { .. } if self.tails.len() > 1 => self.retry.failed(),
             error if error.is_transient() => self.retry.failed(),
@@ -401,6 +394,10 @@ impl ShardStream {
         if let SourceError::Future { position, current } = &*error {
             let (position, current) = (position.clone(), current.clone());
             return StreamError::Future { shard, position, current };
+        }
+        if let SourceError::Purged { oldest, .. } = &*error {
+            let (position, oldest) = (self.seen.clone(), oldest.clone());
+            return StreamError::Purged { shard, position, oldest };
         }
         if let SourceError::TooManySnapshots { .. } = &*error {
             return StreamError::TooManyCopies { shard, source: error };

@@ -9,6 +9,7 @@ use crate::event::{
     TableLastPk, TableName, TableSchema, Unreadable,
 };
 use crate::plan::{Filter, Flags, Rule, StreamRequest, TabletType};
+use crate::source::SourceError;
 use crate::source::memory::{Faults, MemoryChange, MemorySource, MemoryWork};
 
 use super::copy::CopyProgress;
@@ -398,6 +399,34 @@ async fn refuses_a_position_that_no_server_has_reached() {
     let engine = Engine::new(EngineConfig::default(), vec![shard]);
     let mut stream = engine.subscribe(ahead).await.unwrap();
     assert_eq!(drain(&mut stream).await, ["B F:a +(3,0) V C"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_its_log_is_passed_over() {
+    let a = schema("a");
+    let scripts = [(); 2].map(|()| Script::new(&[&a]));
+    let scripts = scripts.map(|mut script| {
+        script.change(&[(&a, None, Some(row(1, 0)))]);
+        script.change(&[(&a, None, Some(row(2, 0)))]);
+        script
+    });
+    let refusing = |refuses: [bool; 2]| {
+        let mut shard = scripts[0].shard("0");
+        shard.tablets.extend(scripts[1].shard("0").tablets);
+        for (script, refuses_log) in scripts.iter().zip(refuses) {
+            script.source.set_faults(Faults { refuses_log, ..Faults::default() });
+        }
+        Engine::new(EngineConfig::default(), vec![shard])
+    };
+    let mut first = request(&Start::Copy, vec![Rule::all("a")]);
+    let set = "MySQL56/07070707-0707-0707-0707-070707070707:1".parse().unwrap();
+    first.position.shards[0].start = Start::After(set);
+    let mut stream = refusing([true, false]).subscribe(first.clone()).await.unwrap();
+    assert_eq!(drain(&mut stream).await, ["B F:a +(2,0) V C"]);
+    let mut stream = refusing([true, true]).subscribe(first).await.unwrap();
+    let error = stream.next().await.unwrap_err();
+    let StreamError::Source { source, .. } = &error else { panic!("{error}") };
+    assert!(matches!(**source, SourceError::LogRefused { .. }), "{source}");
 }
 
 #[tokio::test(start_paused = true)]

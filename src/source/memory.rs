@@ -64,6 +64,8 @@ pub struct Faults {
     /// Of 1,000 snapshots so many may lack a transaction that an independent later one was quicker
     /// than, as on a server that does not commit in the order of its log.
     pub overtakings: u32,
+    /// The server does not send its log, wherever from.
+    pub refuses_log: bool,
 }
 
 impl Default for Faults {
@@ -75,6 +77,7 @@ impl Default for Faults {
             batch_min: 1,
             batch_max: 100,
             overtakings: 0,
+            refuses_log: false,
         }
     }
 }
@@ -377,6 +380,13 @@ impl Source for MemorySource {
             return Err(SourceError::Future {
                 position: span.start,
                 current: state.executed.clone(),
+            });
+        }
+        if state.faults.refuses_log {
+            return Err(SourceError::LogRefused {
+                server: self.name.to_string(),
+                position: span.start,
+                message: "the script refuses its log".to_owned(),
             });
         }
         if !span.start.contains_set(&state.trimmed) {

@@ -3,6 +3,7 @@
 mod charsets;
 mod connect;
 mod decode;
+mod failover;
 mod follow;
 mod letters;
 mod preflight;

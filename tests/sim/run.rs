@@ -174,6 +174,7 @@ fn world(random: &mut fastrand::Rng, logging: Log) -> World {
                 batch_min: random.choice([1, 1, batch_max]).unwrap(),
                 batch_max,
                 overtakings: random.choice([0, 300]).unwrap(),
+                refuses_log: false,
             });
         }
     }
