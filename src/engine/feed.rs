@@ -20,6 +20,8 @@ pub(super) struct Feed {
 /// What a feed waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
+    /// The server's first answer.
+    Server,
     /// One of the server's catch-up readers.
     Reader,
     /// The server's next change: all before it were handed out.
@@ -112,18 +114,21 @@ impl Feed {
     }
 
     async fn enter(&mut self, seen: &GtidSet, tell: impl Fn(Option<Wait>)) -> Result<(), End> {
+        tell(Some(Wait::Server));
         self.now().await?;
+        tell(None);
         if let Some(index) = self.tail.log.enter(seen, &self.scope) {
             self.place = Place::Tail(index);
             return Ok(());
         }
         tell(Some(Wait::Reader));
         let lease = self.tail.readers.request(seen, &self.scope).await;
-        tell(None);
+        tell(Some(Wait::Server));
         let Some(lease) = lease else { return Ok(()) };
         let log = lease.log();
         let entered =
             until(log, || log.now(&self.scope).map(|_| log.enter(seen, &self.scope))).await;
+        tell(None);
         match entered {
             // What the reader had when it was granted it may have let go since: ask again.
             Ok(None) | Err(End::Retired) => Ok(()),

@@ -111,8 +111,17 @@ pub struct StreamStatus {
     pub position: String,
     /// Seconds between the last transaction's commit and now; none before the first one.
     pub lag: Option<u64>,
-    /// Whether it waits for one of the server's catch-up readers.
-    pub waiting_for_reader: bool,
+    /// What the stream itself waits for, if that is scarce.
+    pub waiting: Option<Waiting>,
+}
+
+/// What there is a bounded number of, for one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Readers that catch up.
+    Reader,
+    /// Connections.
+    Connection,
 }
 
 /// Why a stream cannot begin.

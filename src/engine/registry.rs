@@ -23,7 +23,7 @@ struct Streams {
     open: BTreeMap<u64, Vec<ShardStatus>>,
 }
 
-type ShardStatus = (Arc<ShardName>, Arc<Mutex<Status>>);
+pub(super) type ShardStatus = (Arc<ShardName>, Arc<Mutex<Status>>);
 
 /// One open stream's entry; it goes with the stream.
 pub(super) struct Registration {
@@ -71,7 +71,7 @@ impl Registry {
                     tablet: Arc::clone(&status.tail.tablet.name),
                     phase: status.phase,
                     position: status.seen.bare().to_string(),
-                    waiting_for_reader: status.waiting_for_reader,
+                    waiting: status.waiting(),
                 }
             })
         });

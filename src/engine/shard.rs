@@ -15,7 +15,6 @@ use crate::event::{
 use crate::plan::{Flags, PlanError};
 use crate::source::{Scope, Source, SourceError};
 
-use super::SubscribeError;
 use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
 use super::copy::CopyProgress;
@@ -27,6 +26,7 @@ use super::rules::{Rules, Tables};
 use super::snapshot::View;
 use super::tail::Tail;
 use super::transaction::Transaction;
+use super::{SubscribeError, Waiting};
 
 /// One shard's stream.
 pub(super) struct ShardStream {
@@ -62,10 +62,33 @@ pub(super) struct Status {
     pub seen: GtidSet,
     /// When the last transaction handed out was committed.
     pub timestamp: Timestamp,
-    pub waiting_for_reader: bool,
+    pub wait: Option<Wait>,
 }
 
 impl Status {
+    /// Of a stream that has asked its server for nothing yet.
+    pub fn new(tail: &Arc<Tail>, position: &ShardPosition) -> Self {
+        Self {
+            tail: Arc::clone(tail),
+            phase: if position.wants_copy() { "copy" } else { "catch-up" },
+            seen: GtidSet::new(),
+            timestamp: 0,
+            wait: Some(Wait::Server),
+        }
+    }
+
+    /// What the stream waits for, of what there is a bounded number.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let is_away = match self.wait {
+            Some(Wait::Reader) => return Some(Waiting::Reader),
+            Some(Wait::Server) => true,
+            Some(Wait::Change) => !self.tail.is_reading(),
+            None => false,
+        };
+        let waits = is_away && self.tail.tablet.source.waits_for_connection();
+        waits.then_some(Waiting::Connection)
+    }
+
     /// The source time that the stream has reached, which goes on while the source is idle.
     pub fn reached(&self) -> Timestamp {
         if self.seen.contains_set(&self.tail.log.last()) {
@@ -139,13 +162,7 @@ impl ShardStream {
     pub fn new(request: ShardRequest, config: &Arc<EngineConfig>) -> Self {
         let ShardRequest { shard, position, tails, rules, flags, copy, rules_hash, salt } = request;
         let first = tails.first().expect("a shard is subscribed to with a tablet at least");
-        let status = Status {
-            tail: Arc::clone(first),
-            phase: if position.wants_copy() { "copy" } else { "catch-up" },
-            seen: GtidSet::new(),
-            timestamp: 0,
-            waiting_for_reader: false,
-        };
+        let status = Status::new(first, &position);
         let copies = position.wants_copy();
         let seen = match &position.start {
             Start::After(set) => set.clone(),
@@ -228,15 +245,29 @@ impl ShardStream {
 
     async fn step(&mut self) -> Result<Option<ShardBatch>, Failure> {
         match self.phase {
-            Phase::Begin => self.begin().await,
+            Phase::Begin => {
+                self.tell(Some(Wait::Server));
+                let begun = self.begin().await;
+                self.tell(None);
+                begun
+            }
             // What was begun on another server is newer than its snapshot may be.
             Phase::Snapshot { .. } if self.partial.is_some() => self.read_changes().await,
-            Phase::Snapshot { fresh } => self.take_snapshot(fresh).await.map(|()| None),
+            Phase::Snapshot { fresh } => {
+                self.tell(Some(Wait::Server));
+                let taken = self.take_snapshot(fresh).await;
+                self.tell(None);
+                taken.map(|()| None)
+            }
             Phase::CatchUp(_) => self.catch_up().await,
             Phase::Copy(_) => self.copy_rows().await,
             Phase::Follow => self.read_changes().await,
             Phase::Done => Ok(None),
         }
+    }
+
+    fn tell(&self, wait: Option<Wait>) {
+        self.status.lock().expect("no one panics while holding a status").wait = wait;
     }
 
     pub(super) fn feed(&mut self) -> &mut Feed {
@@ -288,7 +319,7 @@ impl ShardStream {
         let (status, follows) = (Arc::clone(&self.status), matches!(self.phase, Phase::Follow));
         let tell = move |wait| {
             let mut status = status.lock().expect("no one panics while holding a status");
-            status.waiting_for_reader = wait == Some(Wait::Reader);
+            status.wait = wait;
             if follows && wait == Some(Wait::Change) {
                 status.phase = FOLLOW;
             }

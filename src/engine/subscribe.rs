@@ -1,6 +1,6 @@
 //! From a request to a subscription: shards, servers, rules, tables, and where each shard begins.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::event::{Position, ShardName, ShardPosition, Start, TableName, TableSchema};
 use crate::plan::{StreamRequest, TablePlan, TabletType};
@@ -8,8 +8,9 @@ use crate::source::Finding;
 
 use super::copy::CopyProgress;
 use super::merge::{Parts, Subscription};
+use super::registry::ShardStatus;
 use super::rules::Rules;
-use super::shard::{ShardRequest, ShardStream};
+use super::shard::{ShardRequest, ShardStream, Status};
 use super::tail::Tail;
 use super::{Explained, Inner, Shard, SubscribeError};
 
@@ -25,6 +26,7 @@ struct Resolved<'a> {
 impl Inner {
     pub async fn subscribe(&self, request: StreamRequest) -> Result<Subscription, SubscribeError> {
         let registration = self.registry.register()?;
+        registration.show(self.asked(&request)?);
         let mut rules = self.rules(&request)?;
         let resolved = self.resolve(&request, &mut rules).await?;
         let rules = Arc::new(rules);
@@ -82,6 +84,20 @@ impl Inner {
             schemas,
             rules_hash,
         }))
+    }
+
+    /// How a stream is shown while it asks its servers for what it needs to begin.
+    fn asked(&self, request: &StreamRequest) -> Result<Vec<ShardStatus>, SubscribeError> {
+        let mut asked = Vec::new();
+        for (shard, position) in self.shards_of(&request.position)? {
+            let of_type = |tail: &&Arc<Tail>| tail.tablet.tablet_type == request.tablet_type;
+            let first = shard.tails.iter().find(of_type);
+            asked.extend(first.map(|tail| {
+                let status = Status::new(tail, &position);
+                (Arc::clone(&shard.name), Arc::new(Mutex::new(status)))
+            }));
+        }
+        Ok(asked)
     }
 
     pub async fn describe(

@@ -4,6 +4,7 @@
 //! lease for a while. It mends broken connections itself; when it cannot, it ends its log, and each
 //! stream decides for itself where to go on. It never waits for a stream.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ pub(super) struct Tail {
     config: Arc<EngineConfig>,
     demand: Mutex<Demand>,
     changed: Notify,
+    /// Its server sends changes, or would if there were any.
+    reading: AtomicBool,
 }
 
 /// What streams want of a tail.
@@ -75,6 +78,7 @@ impl Tail {
             config,
             demand: Mutex::default(),
             changed: Notify::new(),
+            reading: AtomicBool::new(false),
         }
     }
 
@@ -139,6 +143,11 @@ impl Tail {
             self.log.reset(GtidSet::new());
         }
         idle
+    }
+
+    /// Whether its server sends changes, or would if there were any.
+    pub fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
     }
 
     /// Whether any stream or linger keeps it running.
@@ -214,6 +223,7 @@ impl<'a> Run<'a> {
     }
 
     async fn connection(&mut self, started: &mut bool) -> Over {
+        self.tail.reading.store(false, Ordering::Relaxed);
         if !*started {
             match self.source.position().await {
                 Ok(position) => self.tail.log.reset(position),
@@ -227,6 +237,7 @@ impl<'a> Run<'a> {
             Ok(changes) => changes,
             Err(error) => return Over::Failed(error),
         };
+        self.tail.reading.store(true, Ordering::Relaxed);
         self.tail.log.open_segment(self.scope.clone());
         let mut linger = None;
         loop {

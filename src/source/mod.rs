@@ -48,6 +48,11 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
+    /// Whether anything asked of the server waits for one of the connections that it may have.
+    fn waits_for_connection(&self) -> bool {
+        false
+    }
+
     /// Everything committed by now.
     async fn position(&self) -> Result<GtidSet, SourceError>;
 

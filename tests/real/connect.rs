@@ -2,14 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use vstreamd::source::mysql::{Budget, Connection, Flavour, Password, Purpose, Server, ServerUrl};
-use vstreamd::source::{ConnectError, SourceError};
+use vstreamd::engine::{EngineConfig, Waiting};
+use vstreamd::source::mysql::{
+    Budget, Connection, Flavour, MysqlSource, Password, Purpose, Server, ServerUrl,
+};
+use vstreamd::source::{ConnectError, Source, SourceError};
 
 use super::run;
 use crate::harness::real::{self, Kind, mariadb, mysql, start};
+use crate::harness::stream::{self, Marks, Stream};
+use crate::harness::trace::Request;
 
 /// The server as `login` (`user:password`), with parameters of the URL.
 fn server(real: &real::Server, login: &str, parameters: &str) -> Server {
@@ -89,6 +95,77 @@ async fn errors_can_be_told_apart() {
     );
     let found = error(format!("mysql://apart:right@{address}/apart")).await;
     assert!(matches!(found, ConnectError::NoDatabase { .. }), "{found:?}");
+}
+
+/// A server's own connections are few: what is asked of it in passing counts, too.
+#[tokio::test]
+async fn questions_hold_a_place_in_the_budget() {
+    for real in [mysql(), mariadb()] {
+        let url = format!("mysql://root@{}/information_schema", real.address());
+        let budget = Arc::new(Budget::new(1));
+        let server = Server::new("one", ServerUrl::parse(&url).unwrap(), Arc::clone(&budget));
+        let asked = server.ask(async |_| Ok(budget.in_use())).await.unwrap();
+        assert_eq!((asked, budget.in_use()), (1, 0));
+        let held = server.connect(Purpose::Changes).await.unwrap();
+        let source = MysqlSource::new(server, "ks");
+        for question in 0..3 {
+            let asked = async {
+                match question {
+                    0 => source.position().await.map(drop),
+                    1 => source.tables().await.map(drop),
+                    _ => source.preflight().await.map(drop),
+                }
+            };
+            let soon = tokio::time::timeout(Duration::from_millis(200), asked).await;
+            assert!(soon.is_err(), "question {question} was answered without a place");
+        }
+        let waiting = async {
+            while budget.waiting() == 0 {
+                tokio::task::yield_now().await;
+            }
+            drop(held);
+        };
+        let (position, ()) = tokio::join!(source.position(), waiting);
+        position.unwrap();
+        assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+    }
+}
+
+/// What a stream needs before it has begun, and what the tail behind it needs.
+#[tokio::test]
+async fn who_waits_for_a_connection_is_shown() {
+    run(mariadb(), &["CREATE DATABASE IF NOT EXISTS waited"]).await;
+    let url = format!("mysql://root@{}/waited", mariadb().address());
+    let budget = Arc::new(Budget::new(2));
+    let server = Server::new("one", ServerUrl::parse(&url).unwrap(), Arc::clone(&budget));
+    let source = Arc::new(MysqlSource::new(server.clone(), "ks"));
+    let engine = stream::engine(EngineConfig::default(), source);
+    let shown = |count: usize, waiting: Option<Waiting>| {
+        let engine = &engine;
+        async move {
+            let is = || {
+                let streams = engine.streams();
+                streams.len() == count && streams.iter().all(|stream| stream.waiting == waiting)
+            };
+            while !is() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    let taken = [
+        server.connect(Purpose::Snapshot).await.unwrap(),
+        server.connect(Purpose::Snapshot).await.unwrap(),
+    ];
+    let request = Request { start: "current".to_owned(), ..Request::default() };
+    let marks = Marks::new();
+    let opening = Stream::open(&engine, &request, &marks);
+    let freed = async {
+        shown(1, Some(Waiting::Connection)).await;
+        drop(taken);
+    };
+    let (stream, ()) = tokio::join!(opening, freed);
+    shown(1, None).await;
+    drop(stream);
 }
 
 #[tokio::test]

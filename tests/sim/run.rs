@@ -301,7 +301,7 @@ fn watch(world: &mut World, engines: &Engines) -> Result<(), String> {
         }
         for stream in engine.streams() {
             world.counts.catching_up += u64::from(stream.phase == "catch-up");
-            world.counts.waiting += u64::from(stream.waiting_for_reader);
+            world.counts.waiting += u64::from(stream.waiting.is_some());
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::error::{self, Failure};
 use super::registry::Process;
 use super::resultset::Table;
 use super::variables::{Variables, printed};
-use crate::engine::{Explained, StreamStatus};
+use crate::engine::{Explained, StreamStatus, Waiting};
 use crate::event::ShardName;
 use crate::source::Finding;
 use crate::sql::Target;
@@ -123,7 +123,11 @@ pub fn vstreams(
         "Id", "User", "Stream", "Shard", "Tablet", "Phase", "Position", "Lag", "Waiting",
     ]);
     let row = |stream: &StreamStatus| {
-        let waiting = if stream.waiting_for_reader { "catch-up reader" } else { "" };
+        let waiting = match stream.waiting {
+            None => "",
+            Some(Waiting::Reader) => "catch-up reader",
+            Some(Waiting::Connection) => "connection",
+        };
         let owner = processes.iter().find(|process| process.stream == Some(stream.id));
         vec![
             owner.map(|process| process.id.0.to_string()),

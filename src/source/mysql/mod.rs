@@ -144,6 +144,10 @@ impl Source for MysqlSource {
         self.folds_names.load(Ordering::Relaxed)
     }
 
+    fn waits_for_connection(&self) -> bool {
+        self.server.budget().waiting() > 0
+    }
+
     async fn position(&self) -> Result<GtidSet, SourceError> {
         self.position.get(self.read_position()).await
     }
