@@ -36,10 +36,25 @@ pub enum Logged {
     Unreadable,
     /// A whole database was created, changed or dropped; its name, if it could be read.
     Database(Option<String>),
+    /// `CREATE TABLE ... SELECT` itself: the log does not hold the rows that it made.
+    TableFromQuery(LoggedTable),
     /// Rows were changed by a statement that the log holds in place of them.
-    Change,
+    Change(LoggedChange),
     /// Anything else: users, grants, views, routines, maintenance.
     Other,
+}
+
+/// Whose rows a statement changed that the log holds in place of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoggedChange {
+    /// This table's, and those that its triggers changed.
+    Of(LoggedTable),
+    /// All rows of this table are gone, and nothing else happened: a server writes this about a
+    /// table in memory after it was restarted.
+    Emptied(LoggedTable),
+    /// The statement does not say: several tables, or what a function did. These are all names in
+    /// it that may be a database's.
+    Unknown(Vec<String>),
 }
 
 /// A table that a logged statement names.
@@ -60,7 +75,7 @@ impl Logged {
             | Self::XaStart
             | Self::XaEnd
             | Self::XaPrepare
-            | Self::Change
+            | Self::Change(_)
             | Self::TableWithRows(_) => false,
             Self::Commit
             | Self::Rollback
@@ -68,6 +83,7 @@ impl Logged {
             | Self::XaRollback(_)
             | Self::Tables(_)
             | Self::Truncate(_)
+            | Self::TableFromQuery(_)
             | Self::Unreadable
             | Self::Database(_)
             | Self::Other => true,
@@ -76,26 +92,26 @@ impl Logged {
 
     /// Reads a statement's text; every text is something.
     pub fn read(text: &str) -> Self {
-        let mut words = Words(lexer::Words::new(text).peekable());
-        let logged = words.statement();
-        match logged {
-            Self::Tables(mut tables) if tables.len() == 1 && is_with_rows(text) => {
-                tables.pop().map_or(Self::Unreadable, Self::TableWithRows)
+        match Words(lexer::Words::new(text).peekable()).statement() {
+            Self::Change(LoggedChange::Unknown(_)) => {
+                Self::Change(LoggedChange::Unknown(qualifiers(text)))
             }
             logged => logged,
         }
     }
 }
 
-/// Whether MySQL wrote the statement for `CREATE TABLE ... SELECT`.
-fn is_with_rows(text: &str) -> bool {
-    let (mut before, mut last) = (Word::Sign(""), Word::Sign(""));
-    let mut first = None;
-    for word in lexer::Words::new(text) {
-        first.get_or_insert(word);
-        (before, last) = (last, word);
+/// All names of a text that have a dot behind them.
+fn qualifiers(text: &str) -> Vec<String> {
+    let mut words = Words(lexer::Words::new(text).peekable());
+    let mut qualifiers = Vec::new();
+    while words.0.peek().is_some() {
+        let Some(name) = words.any_identifier() else { continue };
+        if matches!(words.0.peek(), Some(Word::Sign("."))) {
+            qualifiers.push(name);
+        }
     }
-    first.is_some_and(|word| word.is("CREATE")) && before.is("START") && last.is("TRANSACTION")
+    qualifiers
 }
 
 /// Reads a statement word by word.
@@ -124,7 +140,12 @@ impl Words<'_> {
             "ROLLBACK" if self.0.peek().is_none() => Logged::Rollback,
             "ROLLBACK" | "SAVEPOINT" | "RELEASE" => Logged::Savepoint,
             "XA" => self.xa(),
-            "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" => Logged::Change,
+            "INSERT" | "REPLACE" => self.inserted(),
+            "UPDATE" => self.updated(),
+            "DELETE" => self.deleted(),
+            "LOAD" => self.loaded(),
+            // A function that changes rows, or a change that begins with its subqueries.
+            "SELECT" | "DO" | "CALL" | "WITH" | "VALUES" | "TABLE" => unknown_change(),
             "CREATE" => self.create(),
             "ALTER" => self.alter(),
             "DROP" => self.drop(),
@@ -166,11 +187,74 @@ impl Words<'_> {
             if self.accept("IF") {
                 let _ = self.accept("NOT") && self.accept("EXISTS");
             }
-            return tables(self.name().map(|name| vec![name]));
+            return self.table();
         }
         self.accept_any(&["ONLINE", "OFFLINE"]);
         self.accept_any(&["UNIQUE", "FULLTEXT", "SPATIAL", "VECTOR"]);
         if self.accept("INDEX") { tables(self.indexed()) } else { Logged::Other }
+    }
+
+    /// A new table, which may come with rows.
+    fn table(&mut self) -> Logged {
+        let Some(table) = self.name() else { return Logged::Unreadable };
+        let (mut before, mut last) = (Word::Sign(""), Word::Sign(""));
+        let mut depth = 0_usize;
+        for word in self.0.by_ref() {
+            match word {
+                Word::Sign("(") => depth += 1,
+                Word::Sign(")") => depth = depth.saturating_sub(1),
+                // A column of such a name stands in quotes.
+                word if word.is("SELECT") => return Logged::TableFromQuery(table),
+                word if depth == 0 && (word.is("VALUES") || word.is("TABLE")) => {
+                    return Logged::TableFromQuery(table);
+                }
+                _ => {}
+            }
+            (before, last) = (last, word);
+        }
+        // MySQL writes this for `CREATE TABLE ... SELECT` and lets the rows follow.
+        if before.is("START") && last.is("TRANSACTION") {
+            return Logged::TableWithRows(table);
+        }
+        Logged::Tables(vec![table])
+    }
+
+    fn inserted(&mut self) -> Logged {
+        while self.accept_any(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]) {}
+        self.name().map_or_else(unknown_change, |table| Logged::Change(LoggedChange::Of(table)))
+    }
+
+    fn updated(&mut self) -> Logged {
+        while self.accept_any(&["LOW_PRIORITY", "IGNORE"]) {}
+        match self.name() {
+            Some(table) if self.accept("SET") => Logged::Change(LoggedChange::Of(table)),
+            _ => unknown_change(),
+        }
+    }
+
+    fn deleted(&mut self) -> Logged {
+        while self.accept_any(&["LOW_PRIORITY", "QUICK", "IGNORE"]) {}
+        if !self.accept("FROM") {
+            return unknown_change();
+        }
+        let Some(table) = self.name() else { return unknown_change() };
+        match self.0.peek() {
+            // Whoever writes by hand into the database at hand rarely names it.
+            None if table.database.is_some() => Logged::Change(LoggedChange::Emptied(table)),
+            None => Logged::Change(LoggedChange::Of(table)),
+            Some(word) if word.is("WHERE") || word.is("ORDER") || word.is("LIMIT") => {
+                Logged::Change(LoggedChange::Of(table))
+            }
+            Some(_) => unknown_change(),
+        }
+    }
+
+    fn loaded(&mut self) -> Logged {
+        while self.0.next_if(|word| !word.is("INTO")).is_some() {}
+        match (self.accept("INTO") && self.accept("TABLE")).then(|| self.name()).flatten() {
+            Some(table) => Logged::Change(LoggedChange::Of(table)),
+            None => unknown_change(),
+        }
     }
 
     fn alter(&mut self) -> Logged {
@@ -304,13 +388,18 @@ fn is_option(word: Word<'_>) -> bool {
         || ["WAIT", "NOWAIT"].iter().any(|option| word.is(option))
 }
 
+/// The names are looked for in the whole text.
+const fn unknown_change() -> Logged {
+    Logged::Change(LoggedChange::Unknown(Vec::new()))
+}
+
 fn tables(names: Option<Vec<LoggedTable>>) -> Logged {
     names.map_or(Logged::Unreadable, Logged::Tables)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Logged, LoggedTable};
+    use super::{Logged, LoggedChange, LoggedTable};
 
     /// What the text is, tables as `name` or `database.name`.
     fn check(text: &str, expected: &str) {
@@ -321,6 +410,10 @@ mod tests {
         let read = match Logged::read(text) {
             Logged::Tables(tables) => tables.iter().map(name).collect::<Vec<_>>().join(" "),
             Logged::TableWithRows(table) => format!("{} with rows", name(&table)),
+            Logged::TableFromQuery(table) => format!("{} from a query", name(&table)),
+            Logged::Change(LoggedChange::Of(table)) => format!("rows of {}", name(&table)),
+            Logged::Change(LoggedChange::Emptied(table)) => format!("no rows of {}", name(&table)),
+            Logged::Change(LoggedChange::Unknown(names)) => format!("rows, with {names:?}"),
             Logged::Truncate(table) => format!("{} emptied", name(&table)),
             Logged::Database(Some(name)) => format!("database {name}"),
             other => format!("{other:?}"),
@@ -332,7 +425,7 @@ mod tests {
     fn tables_are_found_by_every_way_to_change_them() {
         check("CREATE TABLE `t` (id int)", "t");
         check("create table if not exists a.`b``c` like d", "a.b`c");
-        check("CREATE OR REPLACE TABLE t (a int) SELECT 1", "t");
+        check("CREATE OR REPLACE TABLE t (a int)", "t");
         check("CREATE TABLE `t` (\n  `a` int\n) START TRANSACTION", "t with rows");
         check("CREATE TABLE start (transaction int)", "start");
         check("CREATE TABLE \"t\" (a int)", "t");
@@ -364,6 +457,38 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_only_their_statement_tells_of() {
+        check("CREATE OR REPLACE TABLE t (a int) SELECT 1", "t from a query");
+        check("CREATE TABLE t (SELECT 1 AS a)", "t from a query");
+        check("CREATE TABLE ks.t TABLE u", "ks.t from a query");
+        check("CREATE TABLE t (a int) VALUES ROW(1)", "t from a query");
+        check("CREATE TABLE t (a int COMMENT 'select', `select` int)", "t");
+        check(
+            "CREATE TABLE t (a int) PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN (9))",
+            "t",
+        );
+        check("insert into t values (1)", "rows of t");
+        check("INSERT LOW_PRIORITY IGNORE `a`.`t` SELECT * FROM b.u", "rows of a.t");
+        check("REPLACE DELAYED INTO t SET a = 1", "rows of t");
+        check("UPDATE IGNORE a.t SET a = 1 WHERE b.c = 1", "rows of a.t");
+        check("UPDATE t, a.u SET t.a = 1", "rows, with [\"a\", \"t\"]");
+        check("UPDATE t AS x SET a = 1", "rows, with []");
+        check("DELETE FROM `a`.`t`", "no rows of a.t");
+        check("DELETE FROM `a`.`t` /* generated by server */", "no rows of a.t");
+        check("DELETE FROM t", "rows of t");
+        check("DELETE QUICK FROM t WHERE a IN (SELECT a FROM b.u)", "rows of t");
+        check("DELETE t FROM t JOIN `b`.u USING (a)", "rows, with [\"b\"]");
+        check("DELETE FROM t USING t, b.u", "rows, with [\"b\"]");
+        check("LOAD DATA INFILE 'x into y' IGNORE INTO TABLE `a`.`t` (b)", "rows of a.t");
+        check("WITH c AS (SELECT 1) UPDATE b.t, c SET a = 1", "rows, with [\"b\"]");
+        check("SELECT `b`.`f`('c.d')", "rows, with [\"b\"]");
+        check("DO f()", "rows, with []");
+        check("SET STATEMENT max_statement_time=1 FOR DELETE FROM t", "rows of t");
+        check("INSERT INTO `a\u{fffd}` VALUES (1)", "rows, with []");
+        check("INSERT INTO `a\u{fffd}`.b VALUES (1)", "rows, with [\"a\u{fffd}\"]");
+    }
+
+    #[test]
     fn other_statements_are_told_apart() {
         check("BEGIN", "Begin");
         check("COMMIT", "Commit");
@@ -375,7 +500,6 @@ mod tests {
         check("XA END X'61',X'',1", "XaEnd");
         check("XA COMMIT X'61',X'',1", "XaCommit(\"X'61',X'',1\")");
         check("XA ROLLBACK X'61', X'', 1", "XaRollback(\"X'61',X'',1\")");
-        check("insert into t values (1)", "Change");
         check("DROP DATABASE IF EXISTS `x`", "database x");
         check("create schema if not exists x", "database x");
         check("ALTER DATABASE x CHARACTER SET utf8mb4", "database x");

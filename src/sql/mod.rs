@@ -27,7 +27,7 @@ use sqlparser::tokenizer::Token;
 pub use expr::Expr;
 pub use filter::{FilterError, Select};
 pub use lexer::split;
-pub use logged::{Logged, LoggedTable};
+pub use logged::{Logged, LoggedChange, LoggedTable};
 pub use placeholder::Template;
 pub use set::{Assignment, SetValue};
 pub use show::Show;

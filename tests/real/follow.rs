@@ -22,7 +22,7 @@ use crate::harness::trace::Request;
 pub(super) const KINDS: [Kind; 2] = [Kind::MySql, Kind::MariaDb];
 
 /// What a server has committed is there after a `kill -9`, unlike with the options of other tests.
-const DURABLE: &[&str] = &["--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"];
+pub(super) const DURABLE: &[&str] = &["--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"];
 
 /// A server with an empty table `ks.t`, and a stream of it from now on.
 pub(super) struct Followed {

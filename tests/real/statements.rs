@@ -129,3 +129,136 @@ async fn many_statements_about_tables_are_looked_for_once() {
         assert!(times < 4, "{kind:?}: the log was sent {times} times");
     }
 }
+
+/// Without binlog_format = ROW the log holds statements in place of rows: those that cannot concern
+/// the database are none of a stream's business, the others end it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_in_place_of_rows_end_only_what_they_concern() {
+    for kind in KINDS {
+        let followed = Followed::start(kind, &["--log-bin-trust-function-creators=1"]).await;
+        let mut set_up = vec![
+            "CREATE DATABASE other",
+            "CREATE TABLE other.x (id INT PRIMARY KEY)",
+            "CREATE TABLE m (id INT PRIMARY KEY)",
+            "CREATE FUNCTION other.f() RETURNS INT DETERMINISTIC \
+             BEGIN INSERT INTO other.x VALUES (7); RETURN 1; END",
+            "CREATE FUNCTION g() RETURNS INT DETERMINISTIC \
+             BEGIN INSERT INTO t VALUES (7, 'g'); RETURN 1; END",
+        ];
+        Late::after(&followed, &set_up).await;
+        set_up = vec![
+            "SET SESSION binlog_format = 'STATEMENT'",
+            "INSERT INTO other.x SELECT id FROM t",
+            "INSERT INTO other.x VALUES (1), (2)",
+            "USE other",
+            "UPDATE x SET id = 3 WHERE id = 1",
+            "DELETE FROM x ORDER BY id LIMIT 1",
+            "DELETE FROM other.x",
+            "SELECT f()",
+            "CREATE TABLE y SELECT * FROM ks.t",
+            "UPDATE x, y SET x.id = y.id",
+            "USE ks",
+            "INSERT INTO other.x VALUES (40)",
+            "DELETE FROM `ks`.`m`",
+            "SET SESSION binlog_format = 'ROW'",
+            "INSERT INTO t VALUES (1, 'a')",
+        ];
+        let late = Late::after(&followed, &set_up).await;
+        late.check("t", &["t + 1 a"]).await;
+        late.check_refused("/.*/", &["logged as the statement DELETE"]).await;
+        for statement in [
+            "INSERT INTO m VALUES (5)",
+            "SELECT g()",
+            "UPDATE other.x, t SET t.v = 'x'",
+            "CREATE TABLE t2 SELECT * FROM t",
+        ] {
+            let statements =
+                ["SET SESSION binlog_format = 'STATEMENT'", statement, "DELETE FROM other.x"];
+            let late = Late::after(&followed, &statements).await;
+            let words = ["logged as the statement", "SET GLOBAL binlog_format = 'ROW'"];
+            late.check_refused("/^t/", &words).await;
+        }
+    }
+}
+
+/// What a server writes when tables in memory are empty after it was restarted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_in_memory_are_emptied_by_a_restart() {
+    for kind in KINDS {
+        let mut followed = Followed::start(kind, super::follow::DURABLE).await;
+        let made = "CREATE TABLE m (id INT PRIMARY KEY) ENGINE = MEMORY";
+        Late::after(&followed, &[made, "INSERT INTO m VALUES (1)"]).await;
+        followed.server.restart(false);
+        let statements = ["INSERT INTO m VALUES (2)", "INSERT INTO t VALUES (1, 'a')"];
+        let late = Late::after(&followed, &statements).await;
+        late.check("t", &["t + 1 a"]).await;
+        let shown = late.shows("/.*/").await.unwrap();
+        let [emptied, rows @ ..] = shown.as_slice() else { panic!("{kind:?}: nothing") };
+        assert!(emptied.starts_with("DDL TRUNCATE TABLE `ks`.`m`"), "{kind:?}: {emptied}");
+        assert_eq!(rows, ["m + 2", "t + 1 a"], "{kind:?}");
+    }
+}
+
+/// A table that is made from a query is told before its rows, and the one that it replaces is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_made_from_a_query_is_told_before_its_rows() {
+    for kind in KINDS {
+        for option in ["--binlog-row-metadata=FULL", minimal(kind)] {
+            let mut followed = Followed::start(kind, &[option]).await;
+            let replaces = kind == Kind::MariaDb;
+            let again = match replaces {
+                true => "CREATE OR REPLACE TABLE c SELECT id + 1 AS n FROM t",
+                false => "UPDATE c SET id = 2",
+            };
+            let statements = [
+                ("INSERT INTO t VALUES (1, 'a')", &["BEGIN", "t + 1 a", "VGTID", "COMMIT"][..]),
+                (
+                    "CREATE TABLE c SELECT * FROM t",
+                    &["VGTID", "DDL CREATE TABLE `c`", "BEGIN", "c + 1 a", "VGTID", "COMMIT"],
+                ),
+                match replaces {
+                    true => (
+                        again,
+                        &[
+                            "VGTID",
+                            "DDL CREATE OR REPLACE TABLE `c`",
+                            "BEGIN",
+                            "c + 2",
+                            "VGTID",
+                            "COMMIT",
+                        ],
+                    ),
+                    false => (again, &["BEGIN", "c * 1 a -> 2 a", "VGTID", "COMMIT"]),
+                },
+                ("INSERT INTO t VALUES (2, 'b')", &["BEGIN", "t + 2 b", "VGTID", "COMMIT"]),
+            ];
+            let mut places = vec![followed.source.position().await.unwrap()];
+            for (statement, expected) in statements {
+                followed.writer().await.query_drop(statement).await.unwrap();
+                let place = followed.source.position().await.unwrap();
+                // Whoever follows live meets each shape in its time.
+                let lines = followed.stream.settle(&place).await.unwrap();
+                assert_eq!(told(lines), expected, "{kind:?}: {option}: {statement}");
+                places.push(place);
+            }
+            if option == minimal(kind) {
+                continue;
+            }
+            for (index, place) in places.iter().enumerate() {
+                let request = Request { start: "place".to_owned(), ..Request::default() };
+                let marks = Marks::from([("place".to_owned(), place.clone())]);
+                let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
+                let mut late = Stream::open(&engine, &request, &marks).await.unwrap();
+                let lines = late.settle(places.last().unwrap()).await.unwrap();
+                let rest = statements.iter().skip(index).flat_map(|(_, lines)| *lines);
+                assert!(told(lines).iter().eq(rest), "{kind:?}: from {index}");
+            }
+        }
+    }
+}
+
+/// What a stream has shown but for the columns of tables.
+fn told(lines: Vec<String>) -> Vec<String> {
+    let lines = lines.iter().filter(|line| !line.starts_with("FIELD"));
+    lines.map(|line| line.split(" (").next().unwrap().to_owned()).collect()
+}

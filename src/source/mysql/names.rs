@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::event::{TableName, collation};
-use crate::sql::{Logged, LoggedTable};
+use crate::sql::{Logged, LoggedChange, LoggedTable};
 
 /// A keyspace and the database on the server that holds its tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +56,37 @@ impl Names {
         };
         let tables: Vec<_> = match logged {
             Logged::Tables(tables) => tables.iter().filter_map(named).collect(),
-            Logged::TableWithRows(table) => named(table).into_iter().collect(),
-            Logged::Truncate(table) => named(table).into_iter().collect(),
+            Logged::TableWithRows(table)
+            | Logged::TableFromQuery(table)
+            | Logged::Truncate(table) => named(table).into_iter().collect(),
             Logged::Unreadable => return Changed::Everything,
             Logged::Database(Some(name)) if !self.is_ours(name) => return Changed::Nothing,
             Logged::Database(_) => return Changed::Everything,
             _ => return Changed::Nothing,
         };
         if tables.is_empty() { Changed::Nothing } else { Changed::Tables(tables) }
+    }
+
+    /// Whose rows were changed by a statement that the log holds in place of them. What a trigger
+    /// of a table in another database changes in this one is beyond what a log can tell.
+    pub fn changed_rows(&self, change: &LoggedChange, database: &str) -> Changed {
+        let own = |table: &LoggedTable| {
+            self.table(table.database.as_deref().unwrap_or(database), &table.table)
+        };
+        let may_be_ours =
+            |name: &String| self.is_ours(name) || name.contains(char::REPLACEMENT_CHARACTER);
+        match change {
+            // Triggers may have changed any other one.
+            LoggedChange::Of(table) if own(table).is_some() => Changed::Everything,
+            LoggedChange::Of(_) => Changed::Nothing,
+            LoggedChange::Emptied(table) => {
+                own(table).map_or(Changed::Nothing, |table| Changed::Tables(vec![table]))
+            }
+            LoggedChange::Unknown(names) => {
+                let ours = self.is_ours(database) || names.iter().any(may_be_ours);
+                if ours { Changed::Everything } else { Changed::Nothing }
+            }
+        }
     }
 }
 
@@ -78,7 +101,11 @@ mod tests {
 
     fn check_named(ours: &str, folds: bool, database: &str, text: &str, expected: &str) {
         let names = Names { keyspace: "ks".into(), database: ours.into(), folds };
-        let changed = match names.changed(&Logged::read(text), database) {
+        let changed = match Logged::read(text) {
+            Logged::Change(change) => names.changed_rows(&change, database),
+            logged => names.changed(&logged, database),
+        };
+        let changed = match changed {
             Changed::Tables(tables) => {
                 tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
             }
@@ -99,6 +126,28 @@ mod tests {
         check("db", "DROP DATABASE x", "Nothing");
         check("", "DROP DATABASE db", "Everything");
         check("db", "GRANT ALL ON t TO u", "Nothing");
+    }
+
+    #[test]
+    fn a_statement_in_place_of_rows_concerns_the_database_that_it_changes() {
+        for (database, text, expected) in [
+            ("db", "INSERT INTO t VALUES (1)", "Everything"),
+            ("x", "INSERT INTO db.t VALUES (1)", "Everything"),
+            ("x", "INSERT INTO t VALUES (1)", "Nothing"),
+            ("db", "REPLACE INTO `x`.`checksums` SELECT 'db', COUNT(*) FROM `db`.`t`", "Nothing"),
+            ("", "DELETE FROM `db`.`t`", "ks.t"),
+            ("db", "DELETE FROM `x`.`t`", "Nothing"),
+            ("x", "UPDATE t, u SET t.a = u.a", "Nothing"),
+            ("x", "UPDATE t, db.u SET u.a = t.a", "Everything"),
+            ("db", "UPDATE x.t, x.u SET t.a = u.a", "Everything"),
+            ("x", "SELECT x.f()", "Nothing"),
+            ("x", "SELECT db.f()", "Everything"),
+            ("x", "WITH c AS (SELECT 1) UPDATE `d\u{fffd}`.t, c SET a = 1", "Everything"),
+            ("x", "CREATE TABLE db.u SELECT 1", "ks.u"),
+            ("x", "CREATE TABLE u SELECT * FROM db.t", "Nothing"),
+        ] {
+            check(database, text, expected);
+        }
     }
 
     #[test]

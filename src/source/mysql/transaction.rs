@@ -269,9 +269,19 @@ impl Assembler {
             Logged::Savepoint | Logged::XaEnd | Logged::XaPrepare => {}
             Logged::XaCommit(xid) => self.xa_end(&key(&xid), Some(time))?,
             Logged::XaRollback(xid) => self.xa_end(&key(&xid), None)?,
-            Logged::Change => return Err(self.statement_logged(text)),
+            Logged::Change(change) => {
+                let changed = self.names.changed_rows(&change, database);
+                self.lost_rows(None, &changed, (text, time))?;
+            }
+            Logged::TableFromQuery(_) => {
+                let ddl = ddl(text, &changed, time);
+                self.lost_rows(Some(ddl), &changed, (text, time))?;
+            }
             Logged::TableWithRows(_) => {
-                self.begin(time)?;
+                // A BEGIN stands before it, or not: the statement says it itself.
+                if !matches!(self.open, Open::Transaction(_)) {
+                    self.begin(time)?;
+                }
                 self.table(text, &changed, time)?;
             }
             Logged::Truncate(_) => {
@@ -292,18 +302,10 @@ impl Assembler {
         changed: &Changed,
         timestamp: Timestamp,
     ) -> Result<(), SourceError> {
-        let ddl = |tables| {
-            let statement = text.to_owned();
-            Event::Ddl(Arc::new(Ddl { timestamp, statement, tables }))
-        };
-        let event = match changed {
-            Changed::Nothing => Event::Other(timestamp),
-            Changed::Tables(tables) => ddl(tables.clone()),
-            Changed::Everything => ddl(Vec::new()),
-        };
+        let event = ddl(text, changed, timestamp);
         match &mut self.open {
             // In a transaction stand temporary tables, which no one else sees, and a new table
-            // whose rows follow: their FIELD tells of it.
+            // whose rows follow: who has the table that it replaced is told first.
             Open::Transaction(transaction) => {
                 transaction.ddl = Some(event).filter(|event| matches!(event, Event::Ddl(_)));
                 Ok(())
@@ -312,6 +314,35 @@ impl Assembler {
             Open::Named(_) => self.alone(event),
             Open::Nothing | Open::Lacking(_) => Err(self.misplaced("a statement")),
         }
+    }
+
+    /// A statement that stands for rows that the log does not hold, and for `ddl` before them. It
+    /// stands inside of a transaction, or is one.
+    fn lost_rows(
+        &mut self,
+        ddl: Option<Event>,
+        changed: &Changed,
+        (text, time): (&str, Timestamp),
+    ) -> Result<(), SourceError> {
+        self.query = None;
+        let tables = match changed {
+            Changed::Nothing if matches!(self.open, Open::Named(_)) => {
+                return self.alone(Event::Other(time));
+            }
+            Changed::Nothing => return Ok(()),
+            Changed::Tables(tables) => tables.clone(),
+            Changed::Everything => Vec::new(),
+        };
+        let is_alone = matches!(self.open, Open::Named(_));
+        if is_alone {
+            self.begin(time)?;
+        }
+        if let Open::Transaction(transaction) = &mut self.open {
+            transaction.ddl = ddl.or(transaction.ddl.take());
+        }
+        let why = Arc::new(self.statement_logged(tables, text));
+        self.inside(Event::Unreadable(why))?;
+        if is_alone { self.commit(time) } else { Ok(()) }
     }
 
     /// What stands outside of transactions.
@@ -440,10 +471,11 @@ impl Assembler {
         SourceError::Corrupt { context, source: None }
     }
 
-    fn statement_logged(&self, text: &str) -> SourceError {
+    fn statement_logged(&self, tables: Vec<TableName>, text: &str) -> Unreadable {
         let verb = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
         let gtid = self.named().map(|gtid| gtid.to_string()).unwrap_or_default();
-        SourceError::Unfit {
+        Unreadable {
+            tables,
             what: format!("transaction {gtid} was logged as the statement {verb}, not as rows"),
             mend: format!(
                 "run SET GLOBAL binlog_format = 'ROW', let all sessions log in again, and begin \
@@ -458,6 +490,9 @@ impl Transaction {
         if !std::mem::replace(&mut self.told, true) {
             self.push(Event::Gtid(self.gtid), ready);
             self.push(Event::Begin(self.time), ready);
+            if let Some(ddl) = self.ddl.take() {
+                self.push(ddl, ready);
+            }
         }
     }
 
@@ -466,6 +501,19 @@ impl Transaction {
             Some(held) => held.push(event),
             None => ready.push(event),
         }
+    }
+}
+
+/// A statement about tables, or about nothing that is read.
+fn ddl(text: &str, changed: &Changed, timestamp: Timestamp) -> Event {
+    let ddl = |tables| {
+        let statement = text.to_owned();
+        Event::Ddl(Arc::new(Ddl { timestamp, statement, tables }))
+    };
+    match changed {
+        Changed::Nothing => Event::Other(timestamp),
+        Changed::Tables(tables) => ddl(tables.clone()),
+        Changed::Everything => ddl(Vec::new()),
     }
 }
 
@@ -602,10 +650,31 @@ mod tests {
             "G1 O G2 O G3 O | 1-3",
         );
         mysql("G1; ALTER TABLE", "G1 D0 | 1");
-        mysql("G1; CREATE TABLE t (a int) START TRANSACTION; Rt; C", "G1 B Ft Rt C | 1");
+        mysql("G1; CREATE TABLE t (a int) START TRANSACTION; Rt; C", "G1 B D1 Ft Rt C | 1");
+        mysql("G1; BEGIN; CREATE TABLE t (a int) START TRANSACTION; C", "G1 D1 | 1");
+        mysql(
+            "G1; BEGIN; Rt; C; G2; BEGIN; CREATE TABLE t (a int) START TRANSACTION; Rt; C",
+            "G1 B Ft Rt C G2 B D1 Ft Rt C | 1-2",
+        );
         mysql("G1; CREATE TABLE t (a int) START TRANSACTION; C", "G1 D1 | 1");
         mariadb("G1; B; CREATE OR REPLACE TABLE t (a int); COMMIT", "G1 D1 | 0-1-1");
+        mariadb("G1; B; CREATE OR REPLACE TABLE t (a int); Rt; C", "G1 B D1 Ft Rt C | 0-1-1");
         mariadb("G1; B; DROP TEMPORARY TABLE x; Rt; COMMIT", "G1 B Ft Rt C | 0-1-1");
+    }
+
+    #[test]
+    fn a_statement_in_place_of_rows_says_whose_rows_are_missing() {
+        mysql("G1; BEGIN; insert into t values (1); C", "G1 B U0 C | 1");
+        mysql("G1; BEGIN; insert into x.t select * from db.t; C", "G1 B C | 1");
+        mysql("G1; BEGIN; DELETE FROM `db`.`m`; C", "G1 B U1 C | 1");
+        mysql("G1; CREATE TABLE t SELECT 1; G2; BEGIN; Rt; C", "G1 B D1 U1 C G2 B Ft Rt C | 1-2");
+        mysql("G1; CREATE TABLE x.t SELECT * FROM t", "G1 O | 1");
+        mariadb("G1; DELETE FROM `db`.`m`; G2; B; Rt; C", "G1 B U1 C G2 B Ft Rt C | 0-1-2");
+        mariadb("G1; DELETE FROM `x`.`m`; G2; B; Rt; C", "G1 O G2 B Ft Rt C | 0-1-2");
+        let mut assembler = assemble(Flavour::Mysql, "G1; BEGIN; update t set a = 1").unwrap();
+        let events = assembler.take();
+        let Some(Event::Unreadable(why)) = events.last() else { panic!("{events:?}") };
+        assert!(why.what.contains("logged as the statement UPDATE"), "{}", why.what);
     }
 
     #[test]
@@ -616,8 +685,6 @@ mod tests {
             let error = run(Flavour::Mysql, script).unwrap_err().to_string();
             assert!(error.starts_with("the server's log holds "), "{script}: {error}");
         }
-        let error = run(Flavour::Mysql, "G1; BEGIN; insert into t values (1)").unwrap_err();
-        assert!(error.to_string().contains("logged as the statement INSERT"), "{error}");
         let error = run(Flavour::Mysql, "G1; XA COMMIT X'61'; N").unwrap_err();
         assert!(error.to_string().contains("prepared before the stream began"), "{error}");
         assert!(run(Flavour::Mysql, "G1; XA COMMIT X'61'; Rt").is_err());
