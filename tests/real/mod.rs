@@ -5,6 +5,7 @@ mod connect;
 mod decode;
 mod failover;
 mod follow;
+mod inflated;
 mod letters;
 mod preflight;
 mod schema;

@@ -10,7 +10,7 @@ use crate::harness::real::{Kind, Server, mariadb, mysql, start};
 use crate::harness::vstreamd::{self, Vstreamd, argument};
 
 /// A configuration of one keyspace per server address.
-fn configure(directory: &Path, keyspaces: &[(&str, String)]) -> String {
+pub(super) fn configure(directory: &Path, keyspaces: &[(&str, String)]) -> String {
     let mut text = String::new();
     for (number, (name, url)) in keyspaces.iter().enumerate() {
         text += &format!(
@@ -23,7 +23,7 @@ fn configure(directory: &Path, keyspaces: &[(&str, String)]) -> String {
     argument(&path)
 }
 
-fn url(server: &Server, database: &str) -> String {
+pub(super) fn url(server: &Server, database: &str) -> String {
     format!("mysql://root@{}/{database}", server.address())
 }
 
