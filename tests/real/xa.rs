@@ -8,6 +8,11 @@ use vstreamd::source::Source;
 use super::follow::{Followed, KINDS, open, purge};
 use crate::harness::stream;
 
+const STEPS: &str = "CREATE PROCEDURE steps(step INT) BEGIN \
+     DECLARE i INT DEFAULT 0; \
+     WHILE i < 250 DO INSERT INTO steps VALUES (1000 * step + i); SET i = i + 1; END WHILE; \
+     END";
+
 async fn run(conn: &mut Conn, statements: &[&str]) {
     for statement in statements {
         let done = conn.query_drop(*statement).await;
@@ -48,7 +53,13 @@ async fn what_was_prepared_before_a_stream_comes_with_its_commit() {
         .await;
         let mut third = followed.writer().await;
         let between = "INSERT INTO t VALUES (3, 'between')";
-        run(&mut third, &["FLUSH BINARY LOGS", between, "FLUSH BINARY LOGS"]).await;
+        run(&mut third, &["FLUSH BINARY LOGS", between]).await;
+        // Farther back than the first steps of the search reach: transactions of MySQL, files of
+        // MariaDB.
+        run(&mut third, &["CREATE TABLE steps (id INT PRIMARY KEY)", STEPS]).await;
+        for step in 0..5 {
+            run(&mut third, &[&format!("CALL steps({step})"), "FLUSH BINARY LOGS"]).await;
+        }
         let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
         let mut begun = open(&engine).await;
         run(&mut third, &["INSERT INTO t VALUES (4, 'after')"]).await;
