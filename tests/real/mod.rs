@@ -5,7 +5,8 @@ mod connect;
 mod decode;
 mod failover;
 mod follow;
-mod inflated;
+
+mod large;
 mod letters;
 mod preflight;
 mod schema;
