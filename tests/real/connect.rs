@@ -225,6 +225,20 @@ async fn servers_log_in_by_each_plugin() {
 }
 
 #[tokio::test]
+async fn mariadbs_ed25519_logs_in() {
+    let cache = real::client(Kind::MariaDb);
+    let cache = cache.parent().and_then(Path::parent).unwrap();
+    let plugins = format!("--plugin-dir={}", cache.join("mariadb/usr/lib/mysql/plugin").display());
+    let real = start(Kind::MariaDb, &[&plugins, "--plugin-load-add=auth_ed25519"]);
+    let create = "CREATE USER ed@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('geheim')";
+    run(&real, &[create]).await;
+    let connection = connect(&server(&real, "ed:geheim", "")).await.unwrap();
+    assert_eq!(connection.account, "ed@127.0.0.1");
+    let found = connect(&server(&real, "ed:falsch", "")).await.unwrap_err();
+    assert!(matches!(found, ConnectError::Denied { .. }), "{found:?}");
+}
+
+#[tokio::test]
 async fn passwords_come_from_files() {
     run(mysql(), &["CREATE USER IF NOT EXISTS filed@'127.0.0.1' IDENTIFIED BY 'geheim'"]).await;
     let directory = tempfile::tempdir().unwrap();
