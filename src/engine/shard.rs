@@ -387,8 +387,9 @@ impl ShardStream {
             Failure::Stream(error) => return Err(error),
             Failure::Source(error) => error,
         };
-        // Nothing is wrong: the client read so slowly that the view was let go of.
-        if let SourceError::SnapshotExpired(_) = &*error {
+        // Nothing is wrong: the client read so slowly that the view was let go of, or a table was
+        // changed before it was its turn.
+        if let SourceError::SnapshotExpired(_) | SourceError::SnapshotOutdated(_) = &*error {
             self.phase = Phase::Snapshot { fresh: false };
             return Ok(());
         }

@@ -99,6 +99,10 @@ impl ShardStream {
         let Some(scan) = &mut view.table else {
             let Some(table) = self.copy.unfinished().next().cloned() else { return Ok(None) };
             let name = TableName { keyspace: Arc::clone(&self.shard.keyspace), table };
+            if !view.snapshot.covers(&name) {
+                self.phase = Phase::Snapshot { fresh: false };
+                return Ok(None);
+            }
             let Some(schema) = view.snapshot.schema(&name) else {
                 // Dropped since the list was made; its DDL tells the client.
                 self.copy.finish(&name.table);

@@ -60,7 +60,8 @@ pub trait Source: Send + Sync + 'static {
     /// reader never ends but by error; dropping it disconnects.
     async fn changes(&self, span: Span, scope: Scope) -> Result<Box<dyn Changes>, SourceError>;
 
-    /// The named tables as of one exact position.
+    /// The named tables as of one position: all of them, or the first ones, as many as the source
+    /// can show together.
     async fn snapshot(&self, tables: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError>;
 }
 
@@ -78,6 +79,11 @@ pub trait Changes: Send {
 pub trait Snapshot: Send {
     /// The rows are those of a source that has executed exactly this.
     fn position(&self) -> &GtidSet;
+
+    /// Whether the snapshot shows this table, or that there is no such table.
+    fn covers(&self, _table: &TableName) -> bool {
+        true
+    }
 
     /// The schema that rows of this table have; `None` if there is no such table.
     fn schema(&self, table: &TableName) -> Option<Arc<TableSchema>>;
@@ -150,6 +156,10 @@ pub enum SourceError {
     /// A snapshot was held for longer than its server can bear. Another one can be taken.
     #[error("the snapshot was given up after {0:?}, which is as long as one may be held")]
     SnapshotExpired(Duration),
+    /// The definition of a table is another one than when the snapshot was taken. Another snapshot
+    /// shows the table as it is now.
+    #[error("{0} was changed after the snapshot was taken")]
+    SnapshotOutdated(TableName),
     /// As many snapshots as there may be are being read.
     #[error(
         "{max} snapshots are being read, which is the most allowed, and none of them ended within \
@@ -192,9 +202,6 @@ pub enum SourceError {
         /// What the server said.
         message: String,
     },
-    /// Nothing that this source can do yet.
-    #[error("{0}")]
-    Unsupported(&'static str),
     /// The connection broke or the server is away; reading again may work.
     #[error("{context}")]
     Disconnected {
@@ -219,12 +226,13 @@ impl SourceError {
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Disconnected { .. } | Self::SnapshotExpired(_) => true,
+            Self::Disconnected { .. } | Self::SnapshotExpired(_) | Self::SnapshotOutdated(_) => {
+                true
+            }
             Self::Connect(error) => error.is_transient(),
             Self::Privilege { .. }
             | Self::Unfit { .. }
             | Self::LogRefused { .. }
-            | Self::Unsupported(_)
             | Self::Purged { .. }
             | Self::Future { .. }
             | Self::NoSuchTable(_)

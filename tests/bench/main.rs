@@ -8,11 +8,9 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod allocations;
-mod bare;
 mod binlog;
 mod compare;
 mod figures;
-mod large;
 mod latency;
 mod lives;
 mod memory;
@@ -32,13 +30,10 @@ fn main() {
     {
         return streams::child(arguments);
     }
-    let sections: [(&str, fn()); 11] = [
+    let sections: [(&str, fn()); 8] = [
         ("encoder", speed::encoder),
         ("copy", speed::copy),
         ("binlog", binlog::binlog),
-        ("columns", binlog::columns),
-        ("large", large::large),
-        ("dumps", streams::dumps),
         ("latency", latency::latency),
         ("cancel", lives::cancel),
         ("death", lives::death),

@@ -89,14 +89,6 @@ impl Request {
     pub fn statement(&self) -> Option<&str> {
         self.start.to_ascii_lowercase().starts_with("vstream ").then_some(self.start.as_str())
     }
-
-    /// Whether the stream begins with the rows that are there.
-    pub fn copies(&self) -> bool {
-        match self.statement() {
-            Some(statement) => !statement.contains("pos >"),
-            None => self.start == "copy" || !self.last_pks.is_empty(),
-        }
-    }
 }
 
 impl Trace {
@@ -321,6 +313,11 @@ pub fn print_cell(cell: Cell<'_>) -> String {
         Cell::Null => return "NULL".to_owned(),
         Cell::Text(bytes) => bytes,
     };
+    print_bytes(bytes)
+}
+
+/// Prints the bytes of one cell.
+pub fn print_bytes(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.chars().any(char::is_control));
     let Some(text) = text else {
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -2,6 +2,7 @@
 
 mod charsets;
 mod connect;
+mod copy;
 mod decode;
 mod failover;
 mod follow;

@@ -177,11 +177,11 @@ const fn of_source(error: &SourceError) -> Code {
             ConnectError::TooManyConnections { .. } | ConnectError::Budget { .. },
         ) => TOO_MANY_CONNECTIONS,
         SourceError::Connect(_) => CANNOT_CONNECT,
-        SourceError::Unsupported(_) => NOT_SUPPORTED,
         SourceError::Purged { .. }
         | SourceError::Future { .. }
         | SourceError::NoSuchTable(_)
         | SourceError::SnapshotExpired(_)
+        | SourceError::SnapshotOutdated(_)
         | SourceError::TooManySnapshots { .. }
         | SourceError::Privilege { .. }
         | SourceError::Unfit { .. }

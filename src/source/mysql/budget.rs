@@ -17,7 +17,7 @@ pub struct Budget {
 
 /// The right to one connection, for as long as it is held.
 #[derive(Debug)]
-pub struct Permit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub struct Permit(OwnedSemaphorePermit);
 
 /// All connections that there may be are in use, and none was given back in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,19 @@ impl Budget {
 
     /// Waits a bounded time until there may be one more; first come, first served. Cancel-safe.
     pub async fn take(&self) -> Result<Permit, Exhausted> {
+        self.take_many(1).await
+    }
+
+    /// The same for two at once: two that each hold one and wait for another would wait in vain.
+    pub async fn take_two(&self) -> Result<(Permit, Permit), Exhausted> {
+        let Permit(mut both) = self.take_many(2).await?;
+        let second = both.split(1).expect("there are two");
+        Ok((Permit(both), Permit(second)))
+    }
+
+    async fn take_many(&self, count: u32) -> Result<Permit, Exhausted> {
         let _waiting = Waiting::new(&self.waiting);
-        let permit = Arc::clone(&self.permits).acquire_owned();
+        let permit = Arc::clone(&self.permits).acquire_many_owned(count);
         match tokio::time::timeout(self.wait_timeout, permit).await {
             Ok(permit) => Ok(Permit(permit.expect("the semaphore is never closed"))),
             Err(_) => Err(Exhausted { max: self.max, waited: self.wait_timeout }),
@@ -106,5 +117,17 @@ mod tests {
         drop(held);
         third.await.unwrap();
         assert_eq!(budget.in_use(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_are_taken_together_and_given_back_one_by_one() {
+        let budget = Budget::new(2);
+        let (first, second) = budget.take_two().await.unwrap();
+        assert_eq!(budget.in_use(), 2);
+        drop(first);
+        assert_eq!(budget.in_use(), 1);
+        assert!(budget.take_two().await.is_err());
+        drop(second);
+        budget.take_two().await.unwrap();
     }
 }

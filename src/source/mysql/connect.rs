@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, TlsError};
 
 use super::Flavour;
-use super::budget::{Budget, Permit};
+use super::budget::{Budget, Exhausted, Permit};
 use super::tls::{self, SecureError};
 use super::url::ServerUrl;
 use crate::source::{Cause, ConnectError, SourceError};
@@ -86,11 +86,27 @@ impl Server {
 
     /// Opens a connection, waiting for its place in the budget. Dropping the future gives both up.
     pub async fn connect(&self, purpose: Purpose) -> Result<Connection, SourceError> {
-        let permit = self.budget.take().await.map_err(|exhausted| ConnectError::Budget {
-            address: self.address(),
-            max: exhausted.max,
-            waited: exhausted.waited,
-        })?;
+        let permit = self.budget.take().await.map_err(|exhausted| self.exhausted(exhausted))?;
+        self.open(purpose, permit).await
+    }
+
+    /// Opens two connections for who needs both at once.
+    pub async fn connect_two(
+        &self,
+        first: Purpose,
+        second: Purpose,
+    ) -> Result<(Connection, Connection), SourceError> {
+        let permits = self.budget.take_two().await;
+        let permits = permits.map_err(|exhausted| self.exhausted(exhausted))?;
+        let first = self.open(first, permits.0).await?;
+        Ok((first, self.open(second, permits.1).await?))
+    }
+
+    fn exhausted(&self, Exhausted { max, waited }: Exhausted) -> ConnectError {
+        ConnectError::Budget { address: self.address(), max, waited }
+    }
+
+    async fn open(&self, purpose: Purpose, permit: Permit) -> Result<Connection, SourceError> {
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in(purpose, permit));
         connecting
             .await

@@ -15,6 +15,7 @@ mod pump;
 mod schema;
 mod shapes;
 mod shared_answer;
+mod snapshot;
 mod tls;
 mod transaction;
 mod url;
@@ -33,6 +34,7 @@ pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 use self::changes::LogChanges;
 use self::names::Names;
 use self::shared_answer::SharedAnswer;
+use self::snapshot::ServerSnapshot;
 use super::{Changes, Finding, Scope, Snapshot, Source, SourceError, Span};
 use crate::event::{GtidSet, TableName, TableSchema};
 
@@ -157,10 +159,7 @@ impl Source for MysqlSource {
         Ok(Box::new(changes))
     }
 
-    async fn snapshot(&self, _: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError> {
-        Err(SourceError::Unsupported(
-            "a copy of a server's tables is not there yet; follow its changes with \
-             pos > 'current' or pos > '<position>'",
-        ))
+    async fn snapshot(&self, tables: &[TableName]) -> Result<Box<dyn Snapshot>, SourceError> {
+        Ok(Box::new(ServerSnapshot::open(&self.server, &self.names, tables).await?))
     }
 }

@@ -63,6 +63,15 @@ pub fn refused_log(error: &mysql_async::Error, account: &str) -> Option<SourceEr
     }
 }
 
+/// The user may not lock the tables of this database.
+pub fn lock_denied(database: &str, account: &str) -> SourceError {
+    SourceError::Privilege {
+        account: account.to_owned(),
+        privilege: LOCK,
+        mend: grant(LOCK, &everything_in(database), account),
+    }
+}
+
 /// The server's variables that matter here, by name.
 #[derive(Debug)]
 struct Settings {
@@ -232,7 +241,7 @@ async fn grants(conn: &mut Conn, flavour: Flavour) -> mysql_async::Result<Grants
 
 fn privileges(grants: &Grants, flavour: Flavour, database: &str, account: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let here = format!("`{}`.*", database.replace('`', "``").replace('_', "\\_"));
+    let here = everything_in(database);
     if !grants.everywhere(REPLICATION) {
         let what = format!("{account} may not read the binary log");
         findings.push(fatal(what, grant(REPLICATION, "*.*", account)));
@@ -248,12 +257,12 @@ fn privileges(grants: &Grants, flavour: Flavour, database: &str, account: &str) 
             findings.push(fatal(what, grant("SELECT", &here, account)));
         }
     }
-    if flavour == Flavour::Mysql && grants.reach("LOCK TABLES", database) != Reach::Database {
+    if flavour == Flavour::Mysql && grants.reach(LOCK, database) != Reach::Database {
         let what = format!(
             "{account} may not lock tables for the moment in which a copy begins: rows that change \
              in it come twice, and tables without a key are not copied"
         );
-        findings.push(advice(what, grant("LOCK TABLES", &here, account)));
+        findings.push(advice(what, grant(LOCK, &here, account)));
     }
     findings
 }
@@ -274,6 +283,11 @@ fn old_temporal(database: &str, tables: &[String]) -> Option<Finding> {
     Some(advice(what, mend.join("; ")))
 }
 
+/// All tables of a database, as GRANT names them.
+fn everything_in(database: &str) -> String {
+    format!("`{}`.*", database.replace('`', "``").replace('_', "\\_"))
+}
+
 /// A statement that gives the account a privilege. The account is as the server names it: only the
 /// last `@` stands before a host.
 fn grant(privilege: &str, place: &str, account: &str) -> String {
@@ -290,6 +304,7 @@ fn advice(what: impl Into<String>, mend: impl Into<String>) -> Finding {
     Finding { fatal: false, what: what.into(), mend: mend.into() }
 }
 
+const LOCK: &str = "LOCK TABLES";
 const REPLICATION: &str = "REPLICATION SLAVE";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];

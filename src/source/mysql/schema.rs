@@ -9,21 +9,47 @@ use mysql_async::prelude::Queryable;
 use super::Flavour;
 use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema};
 
+/// A table as a server has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Its columns and its key.
+    pub schema: Arc<TableSchema>,
+    /// The index that its key is.
+    pub index: Option<Box<str>>,
+    /// What stores it.
+    pub engine: Box<str>,
+}
+
 /// Reads all tables of the connection's database, views left out, in bytewise order of their names.
 pub async fn read(
     conn: &mut Conn,
     flavour: Flavour,
     keyspace: &str,
 ) -> mysql_async::Result<Vec<Arc<TableSchema>>> {
+    let tables = read_tables(conn, flavour, keyspace, "").await?;
+    Ok(tables.into_iter().map(|table| table.schema).collect())
+}
+
+/// The same, of the tables that meet a condition on their names: `AND TABLE_NAME = 't'`.
+pub async fn read_tables(
+    conn: &mut Conn,
+    flavour: Flavour,
+    keyspace: &str,
+    which: &str,
+) -> mysql_async::Result<Vec<Table>> {
     let collations = collations(conn, flavour).await?;
-    let mut tables = conn
-        .query_fold(TABLES, BTreeMap::<String, Described>::new(), |mut tables, name| {
-            tables.insert(name, Described::default());
+    let mut tables = BTreeMap::<String, Described>::new();
+    let query = format!("{TABLES} {which}");
+    tables = conn
+        .query_fold(query, tables, |mut tables, (name, engine): (String, Option<String>)| {
+            let engine = engine.unwrap_or_default().into();
+            tables.insert(name, Described { engine, ..Described::default() });
             tables
         })
         .await?;
+    let query = format!("{COLUMNS} {which} ORDER BY TABLE_NAME, ORDINAL_POSITION");
     tables = conn
-        .query_fold(COLUMNS, tables, |mut tables, row: ColumnRow| {
+        .query_fold(query, tables, |mut tables, row: ColumnRow| {
             // A table that was made meanwhile is told the next time.
             if let Some(table) = tables.get_mut(&row.0) {
                 table.columns.push(column(&row, &collations));
@@ -31,23 +57,24 @@ pub async fn read(
             tables
         })
         .await?;
+    let query = format!("{KEYS} {which} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX");
     tables = conn
-        .query_fold(KEYS, tables, |mut tables, (name, key, column, is_prefix): KeyRow| {
+        .query_fold(query, tables, |mut tables, (name, key, column, is_prefix): KeyRow| {
             if let Some(table) = tables.get_mut(&name) {
                 table.add_key_part(key, column.as_deref(), is_prefix);
             }
             tables
         })
         .await?;
-    let schema = |(name, table): (String, Described)| table.schema(TableName::new(keyspace, &name));
     // A table that was dropped meanwhile has no columns.
     let present = tables.into_iter().filter(|(_, table)| !table.columns.is_empty());
-    Ok(present.map(|table| Arc::new(schema(table))).collect())
+    Ok(present.map(|(name, table)| table.table(TableName::new(keyspace, &name))).collect())
 }
 
 /// What is known of one table so far.
 #[derive(Debug, Default)]
 struct Described {
+    engine: Box<str>,
     columns: Vec<Column>,
     keys: Vec<Key>,
 }
@@ -72,16 +99,22 @@ impl Described {
         }
     }
 
-    fn schema(self, name: TableName) -> TableSchema {
+    fn table(self, name: TableName) -> Table {
         let usable = self.keys.iter().filter_map(|key| {
             let columns: Vec<usize> = key.columns.iter().copied().collect::<Option<_>>()?;
             let cost = self.cost(&columns)?;
-            Some((key.name != PRIMARY, cost, columns))
+            Some((key, key.name != PRIMARY, cost, columns))
         });
         // Among equals the server's order decides, so that every reading finds the same.
-        let best = usable.min_by_key(|(is_other, cost, _)| (*is_other, *cost));
-        let (is_other, _, key) = best.unwrap_or((true, Cost::default(), Vec::new()));
-        TableSchema { name, columns: self.columns, key, key_is_primary: !is_other }
+        let best = usable.min_by_key(|(_, is_other, cost, _)| (*is_other, *cost));
+        let (index, key_is_primary, key) = match best {
+            Some((key, is_other, _, columns)) => {
+                (Some(key.name.as_str().into()), !is_other, columns)
+            }
+            None => (None, false, Vec::new()),
+        };
+        let schema = Arc::new(TableSchema { name, columns: self.columns, key, key_is_primary });
+        Table { schema, index, engine: self.engine }
     }
 
     /// How dear a key is; `None` if a part of it may be NULL.
@@ -240,17 +273,16 @@ const PRIMARY: &str = "PRIMARY";
 /// ER_BAD_FIELD_ERROR.
 const UNKNOWN_COLUMN: u16 = 1054;
 // Where names are taken in any case, the log may spell them otherwise than they are declared.
-const TABLES: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)) \
-     FROM information_schema.TABLES \
+const TABLES: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), \
+     ENGINE FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
 const COLUMNS: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, \
      IS_NULLABLE = 'YES', EXTRA, COLUMN_DEFAULT IS NOT NULL, CHARACTER_MAXIMUM_LENGTH, \
      NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION FROM information_schema.COLUMNS \
-     WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION";
+     WHERE TABLE_SCHEMA = DATABASE()";
 const KEYS: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), \
      INDEX_NAME, COLUMN_NAME, SUB_PART IS NOT NULL \
-     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0 \
-     ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX";
+     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0";
 const COLLATIONS: &str =
     "SELECT COLLATION_NAME, ID FROM information_schema.COLLATIONS WHERE ID IS NOT NULL";
 const FULL_COLLATIONS: &str = "SELECT FULL_COLLATION_NAME, ID \
@@ -292,7 +324,7 @@ mod tests {
         for &(key, column, is_prefix) in keys {
             table.add_key_part(key.to_owned(), Some(column).filter(|c| !c.is_empty()), is_prefix);
         }
-        let schema = table.schema(TableName::new("ks", "t"));
+        let schema = table.table(TableName::new("ks", "t")).schema;
         assert_eq!((schema.key.as_slice(), schema.key_is_primary), expected, "{keys:?}");
     }
 

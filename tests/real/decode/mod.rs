@@ -3,8 +3,8 @@
 mod control;
 mod corpus;
 mod images;
-mod oracle;
-mod values;
+pub mod oracle;
+pub mod values;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -59,7 +59,7 @@ async fn check(kind: Kind, options: &[&str], seed: u64) {
     assert_eq!(changes, count * 3, "{kind:?} {options:?} with seed {seed}");
 }
 
-async fn create(conn: &mut Conn, name: &str, samples: &[Sample]) {
+pub async fn create(conn: &mut Conn, name: &str, samples: &[Sample]) {
     let columns: Vec<String> = samples
         .iter()
         .enumerate()
@@ -73,7 +73,7 @@ async fn create(conn: &mut Conn, name: &str, samples: &[Sample]) {
     run(conn, &statement).await;
 }
 
-fn assignments(samples: &[Sample], random: &mut Rng) -> String {
+pub fn assignments(samples: &[Sample], random: &mut Rng) -> String {
     let mut values = String::new();
     for (index, sample) in samples.iter().enumerate() {
         if let Some(literal) = sample.literal {

@@ -211,7 +211,7 @@ const fn length_bytes(bytes_max: u16) -> u8 {
 }
 
 /// The width of `int(5) unsigned zerofill`, which the log does not have.
-fn zerofill(declared: &str) -> Option<u8> {
+pub(in crate::source::mysql) fn zerofill(declared: &str) -> Option<u8> {
     let words = declared.strip_suffix("zerofill")?;
     let (_, width) = words.split_once('(')?;
     width.split([')', ',']).next()?.parse().ok()

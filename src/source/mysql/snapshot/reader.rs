@@ -1,0 +1,330 @@
+//! Reads tables out of a view, on a task of its own that has the view's connection.
+//!
+//! One batch is read ahead of who wants it. A view keeps the server from forgetting old rows, and a
+//! table that is being read keeps everybody from changing its definition: neither may depend on how
+//! long a client sleeps. So a view that nobody reads on is given up, and whoever comes back is told
+//! that it has expired.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{BinaryProtocol, Error, QueryResult, Row as Answer, Statement};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use super::cell::{Misfit, Printer};
+use super::query::{Query, SORT_BYTES_MAX};
+use super::{literal, view};
+use crate::event::{Op, RowsEvent, TableName, TableSchema};
+use crate::source::SourceError;
+use crate::source::mysql::Flavour;
+use crate::source::mysql::connect::{Connection, Server};
+use crate::source::mysql::names::Names;
+use crate::source::mysql::schema::{self, Table};
+use crate::telemetry;
+
+/// A scan to be made.
+pub(super) struct Order {
+    pub table: Table,
+    pub query: Query,
+    pub batch_bytes: usize,
+    /// Told once the table is being read, or cannot be.
+    pub begun: oneshot::Sender<Result<(), SourceError>>,
+    /// Where the batches go. It closes without [`Given::End`] if the view was given up.
+    pub batches: mpsc::Sender<Given>,
+}
+
+/// What a scan gives.
+pub(super) enum Given {
+    Rows(RowsEvent),
+    End,
+    Failed(SourceError),
+}
+
+/// Why a scan stops.
+enum Stop {
+    /// All was read.
+    End,
+    /// The view is of no use any more.
+    Broken,
+    /// The same, and there may be rows that nobody wants.
+    Unwanted,
+}
+
+/// Reads in the orders' order, until there are no more of them or none comes for long.
+pub(super) fn start(
+    server: &Server,
+    names: &Names,
+    connection: Connection,
+) -> mpsc::Sender<Box<Order>> {
+    let (orders, ordered) = mpsc::channel(1);
+    let reader = Reader { server: server.clone(), names: names.clone(), connection };
+    telemetry::spawn("read a snapshot", reader.run(ordered));
+    orders
+}
+
+struct Reader {
+    server: Server,
+    names: Names,
+    connection: Connection,
+}
+
+impl Reader {
+    async fn run(mut self, mut orders: mpsc::Receiver<Box<Order>>) {
+        let mut first = None;
+        // MariaDB keeps hold of a table until the view ends.
+        let keeps_hold = self.connection.flavour == Flavour::MariaDb;
+        let idle_max = |held: bool| if held && keeps_hold { READ_IDLE_MAX } else { VIEW_IDLE_MAX };
+        while let Ok(Some(order)) = timeout(idle_max(first.is_some()), orders.recv()).await {
+            let first = *first.get_or_insert_with(Instant::now);
+            match Box::pin(self.scan(*order)).await {
+                Stop::End if keeps_hold && first.elapsed() > HOLD_MAX => return,
+                Stop::End => {}
+                Stop::Broken => return,
+                Stop::Unwanted => return self.hang_up(),
+            }
+        }
+    }
+
+    async fn scan(&mut self, order: Order) -> Stop {
+        let Order { table, query, batch_bytes, begun, batches } = order;
+        let begin = timeout(SORT_TIME_MAX, self.begin(&table, &query));
+        let begin = tokio::select! {
+            begin = begin => begin,
+            () = batches.closed() => return Stop::Unwanted,
+        };
+        let statement = match begin {
+            Ok(Ok(statement)) => statement,
+            Ok(Err(error)) => {
+                let _ = begun.send(Err(error));
+                return Stop::Broken;
+            }
+            Err(_) => {
+                let _ = begun.send(Err(silent(SORT_TIME_MAX)));
+                return Stop::Unwanted;
+            }
+        };
+        if begun.send(Ok(())).is_err() {
+            return Stop::Unwanted;
+        }
+        let mut rows = Rows::new(Arc::clone(&table.schema), query.skip);
+        // A table without a key cannot always be read on in the middle.
+        let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
+        loop {
+            let read = tokio::select! {
+                read = rows.read(self, batch_bytes) => read,
+                () = batches.closed() => return Stop::Unwanted,
+            };
+            if let Err(error) = read {
+                let _ = batches.send(Given::Failed(error)).await;
+                return Stop::Unwanted;
+            }
+            let batch = rows.take();
+            if batch.is_empty() {
+                break;
+            }
+            match timeout(idle_max, batches.send(Given::Rows(batch))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Stop::Unwanted,
+            }
+        }
+        if let Err(error) = self.end(&table.schema.name, statement).await {
+            let _ = batches.send(Given::Failed(error)).await;
+            return Stop::Broken;
+        }
+        let _ = batches.send(Given::End).await;
+        Stop::End
+    }
+
+    /// Takes hold of a table, so that it cannot be changed, looks whether it was, and asks for its
+    /// rows.
+    async fn begin(&mut self, table: &Table, query: &Query) -> Result<Statement, SourceError> {
+        let name = &table.schema.name;
+        let failed = |error| failed(&self.server, name, error);
+        let Connection { conn, flavour, .. } = &mut self.connection;
+        let touch = format!("SELECT 1 FROM {} LIMIT 0", literal::name(&name.table));
+        for statement in ["SAVEPOINT scan", &touch] {
+            conn.query_drop(statement).await.map_err(failed)?;
+        }
+        let which = view::one_of(std::slice::from_ref(name));
+        let now = schema::read_tables(conn, *flavour, &self.names.keyspace, &which).await;
+        if !now.map_err(failed)?.contains(table) {
+            return Err(SourceError::SnapshotOutdated(name.clone()));
+        }
+        if query.sorts {
+            let limits = format!(
+                "SET max_sort_length = {SORT_BYTES_MAX}, sort_buffer_size = {SORT_BUFFER_BYTES}"
+            );
+            conn.query_drop(limits).await.map_err(failed)?;
+        }
+        let statement = match conn.prep(query.sql.as_str()).await {
+            Err(Error::Server(said)) if said.code == NO_SUCH_INDEX => {
+                conn.prep(query.plain.as_str()).await
+            }
+            statement => statement,
+        };
+        let statement = statement.map_err(failed)?;
+        // Its rows are read one by one later on: they wait in the connection, not in the result.
+        conn.exec_iter(&statement, ()).await.map(drop).map_err(failed)?;
+        Ok(statement)
+    }
+
+    /// Lets go of the table that was read, so that it can be changed again.
+    async fn end(&mut self, table: &TableName, statement: Statement) -> Result<(), SourceError> {
+        let failed = |error| failed(&self.server, table, error);
+        let conn = &mut self.connection.conn;
+        conn.close(statement).await.map_err(failed)?;
+        conn.query_drop("ROLLBACK TO SAVEPOINT scan").await.map_err(failed)
+    }
+
+    /// Ends the connection and with it the view, at once, whatever the server is doing for it.
+    fn hang_up(self) {
+        let Self { server, connection, .. } = self;
+        let id = connection.conn.id();
+        // Outside of a runtime the library closes the connection. Inside it would read the rest of
+        // the rows first, of however many there are.
+        let closing = std::thread::spawn(move || drop(connection));
+        telemetry::spawn("end a view", async move {
+            // A server that sorts does not look whether anybody is still there.
+            let kill = async |other: &mut Connection| {
+                let killed = other.conn.query_drop(format!("KILL {id}")).await;
+                killed.map_err(|error| server.broken("end a view", error))
+            };
+            if let Err(error) = server.ask(kill).await {
+                tracing::debug!(error = %error, "a view was left to end by itself");
+            }
+            drop(closing);
+        });
+    }
+}
+
+/// The rows of a statement, from the server's values to batches of cells.
+struct Rows {
+    schema: Arc<TableSchema>,
+    printers: Vec<Printer>,
+    batch: RowsEvent,
+    skip: Option<(Vec<u8>, u64)>,
+    /// The first row may take as long as sorting the table.
+    has_begun: bool,
+    has_ended: bool,
+}
+
+impl Rows {
+    fn new(schema: Arc<TableSchema>, skip: Option<(Vec<u8>, u64)>) -> Self {
+        Self {
+            printers: schema.columns.iter().map(Printer::new).collect(),
+            batch: RowsEvent::new(Arc::clone(&schema)),
+            schema,
+            skip,
+            has_begun: false,
+            has_ended: false,
+        }
+    }
+
+    /// What was read since the last batch.
+    fn take(&mut self) -> RowsEvent {
+        let empty = RowsEvent::with_capacity(Arc::clone(&self.schema), self.batch.bytes());
+        let mut batch = std::mem::replace(&mut self.batch, empty);
+        batch.shrink();
+        batch
+    }
+
+    /// Reads until there is a batch, or no more.
+    async fn read(&mut self, reader: &mut Reader, batch_bytes: usize) -> Result<(), SourceError> {
+        let (server, conn) = (&reader.server, &mut reader.connection.conn);
+        while !self.has_ended && (self.batch.is_empty() || self.batch.bytes() < batch_bytes) {
+            let limit = if self.has_begun { ROW_TIME_MAX } else { SORT_TIME_MAX };
+            let mut rows = QueryResult::<BinaryProtocol>::new(&mut *conn);
+            let row = timeout(limit, rows.next()).await.map_err(|_| silent(limit))?;
+            self.has_begun = true;
+            match row.map_err(|error| failed(server, &self.schema.name, error))? {
+                Some(row) => self.push(&row)?,
+                None => self.has_ended = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, row: &Answer) -> Result<(), SourceError> {
+        let mut at = 0;
+        let mut write = |out: &mut Vec<u8>| {
+            for printer in &self.printers {
+                let value = row.as_ref(at).ok_or(Misfit)?;
+                printer.print(value, out)?;
+                at += 1;
+            }
+            Ok(out.len())
+        };
+        let pushed = if let Some(skip) = &mut self.skip {
+            let mut image = Vec::new();
+            write(&mut image).map(|_| {
+                if !is_skipped(skip, &image) {
+                    self.batch.push_encoded(None, Some(&image));
+                }
+            })
+        } else {
+            self.batch.push_with(Op::Insert, write)
+        };
+        pushed.map_err(|misfit: Misfit| {
+            let column = self.schema.columns.get(at).map_or("", |column| &column.name);
+            SourceError::Corrupt {
+                context: format!("read column {column} of {}", self.schema.name),
+                source: Some(Box::new(misfit)),
+            }
+        })
+    }
+}
+
+/// Whether a row was read before, by an earlier scan.
+fn is_skipped((cells, copies): &mut (Vec<u8>, u64), image: &[u8]) -> bool {
+    let is_skipped = *copies > 0 && cells == image;
+    *copies -= u64::from(is_skipped);
+    is_skipped
+}
+
+/// What went wrong while a table was read.
+fn failed(server: &Server, table: &TableName, error: Error) -> SourceError {
+    let Error::Server(said) = &error else {
+        return server.broken(&format!("read rows of {table}"), error);
+    };
+    match said.code {
+        TABLE_CHANGED | NO_SUCH_TABLE | NO_SUCH_COLUMN => {
+            SourceError::SnapshotOutdated(table.clone())
+        }
+        // Somebody ended the statement, or the server is shutting down.
+        1053 | 1317 | 1927 | 1969 | 3024 | 3032 => {
+            server.broken(&format!("read rows of {table}"), error)
+        }
+        _ => SourceError::Corrupt {
+            context: format!("read rows of {table} of {}", server.name()),
+            source: Some(Box::new(said.clone())),
+        },
+    }
+}
+
+fn silent(limit: Duration) -> SourceError {
+    SourceError::Disconnected {
+        context: format!("the server has sent no row for {limit:?}"),
+        source: None,
+    }
+}
+
+/// How long a table that is being read waits for who reads it: nobody can change its definition
+/// meanwhile, and whoever tries to holds up all others.
+pub(super) const READ_IDLE_MAX: Duration = Duration::from_secs(3);
+/// After which no further table is read of a view that keeps hold of those that were.
+const HOLD_MAX: Duration = Duration::from_secs(10);
+/// How long a view waits between two tables, or for its reader to catch up with it.
+const VIEW_IDLE_MAX: Duration = Duration::from_secs(600);
+/// For the first row, before which the table may have to be sorted.
+const SORT_TIME_MAX: Duration = Duration::from_secs(3600);
+/// For each further row.
+const ROW_TIME_MAX: Duration = Duration::from_secs(300);
+/// Room to sort keys of the longest kind in.
+const SORT_BUFFER_BYTES: usize = 16 << 20;
+/// ER_TABLE_DEF_CHANGED, ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR, ER_KEY_DOES_NOT_EXITS.
+const TABLE_CHANGED: u16 = 1412;
+const NO_SUCH_TABLE: u16 = 1146;
+const NO_SUCH_COLUMN: u16 = 1054;
+const NO_SUCH_INDEX: u16 = 1176;

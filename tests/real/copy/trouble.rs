@@ -1,0 +1,269 @@
+//! Copies of real servers while others write, change tables, end connections, or hold locks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use vstreamd::event::TableName;
+use vstreamd::source::mysql::MysqlSource;
+use vstreamd::source::{Source, SourceError};
+use vstreamd::telemetry;
+
+use super::{KINDS, connections, engine, scan, scan_of};
+use crate::harness::real::{Kind, Server, start};
+use crate::harness::rounds;
+use crate::harness::server_keyspace::{connect, source};
+use crate::harness::stream::{Marks, Stream, rebuild};
+use crate::harness::trace::Request;
+
+/// A server of its own with tables in database `ks`.
+async fn world(kind: Kind, options: &[&str], tables: &[&str]) -> (Server, Arc<MysqlSource>) {
+    let server = start(kind, options);
+    super::super::run(&server, &["CREATE DATABASE ks"]).await;
+    let mut conn = connect(&server, "ks").await;
+    for statement in tables {
+        conn.query_drop(*statement).await.unwrap();
+    }
+    let source = Arc::new(source(&server, "ks"));
+    (server, source)
+}
+
+/// So many rows.
+async fn fill(conn: &mut Conn, table: &str, rows: u32) {
+    let rows: Vec<_> = (0..rows).map(|id| format!("({id}, 'v{id}')")).collect();
+    for rows in rows.chunks(1_000) {
+        conn.query_drop(format!("INSERT INTO {table} VALUES {}", rows.join(","))).await.unwrap();
+    }
+}
+
+fn copy() -> Request {
+    Request { start: "copy".to_owned(), ..Request::default() }
+}
+
+const T: &str = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))";
+const U: &str = "CREATE TABLE u (id INT PRIMARY KEY, v VARCHAR(20))";
+const FULL: &[&str] = &["--binlog-row-metadata=FULL"];
+
+/// The tables in the words of a stream.
+async fn tables(conn: &mut Conn, names: &[&str]) -> std::collections::BTreeMap<String, String> {
+    let mut all = std::collections::BTreeMap::new();
+    for name in names {
+        let query = format!("SELECT id, v FROM ks.{name}");
+        let rows: Vec<(u32, String)> = conn.query(query).await.unwrap();
+        all.extend(rows.into_iter().map(|(id, v)| (format!("{name} {id}"), format!("{id} {v}"))));
+    }
+    all
+}
+
+async fn write_one(writer: &mut Conn, random: &mut fastrand::Rng) -> mysql_async::Result<()> {
+    writer.query_drop("BEGIN").await?;
+    for _ in 0..random.usize(1..6) {
+        let (id, v, table) = (random.u32(0..400), random.u32(..), ["t", "u"][random.usize(0..2)]);
+        let statement = match random.u8(0..5) {
+            0 => format!("DELETE FROM {table} WHERE id = {id}"),
+            1 => format!("UPDATE {table} SET v = 'u{v}' WHERE id BETWEEN {id} AND {id} + 3"),
+            2 => format!("UPDATE IGNORE {table} SET id = {} WHERE id = {id}", random.u32(0..400)),
+            _ => format!("REPLACE INTO {table} VALUES ({id}, 'i{v}')"),
+        };
+        writer.query_drop(statement).await?;
+    }
+    writer.query_drop(if random.u8(0..8) == 0 { "ROLLBACK" } else { "COMMIT" }).await
+}
+
+/// What a client has that copies and follows under load is the table at the end, also if it goes
+/// on from any row that it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_under_load_become_the_tables() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[T, U]).await;
+        let mut admin = connect(&server, "ks").await;
+        for seed in 0..rounds(2, 20, 200) {
+            for table in ["t", "u"] {
+                admin.query_drop(format!("DELETE FROM {table}")).await.unwrap();
+                fill(&mut admin, table, 300).await;
+            }
+            let mut writers = Vec::new();
+            for writer in 0..4_u64 {
+                let mut conn = connect(&server, "ks").await;
+                let mut random = fastrand::Rng::with_seed(seed as u64 * 10 + writer);
+                writers.push(telemetry::spawn("writer", async move {
+                    for _ in 0..40 {
+                        // Writers may deadlock; then one of them is rolled back.
+                        if write_one(&mut conn, &mut random).await.is_err() {
+                            conn.query_drop("ROLLBACK").await.unwrap();
+                        }
+                    }
+                }));
+            }
+            let engine = engine(&source);
+            let mut stream = Stream::open(&engine, &copy(), &Marks::new()).await.unwrap();
+            stream.complete_copy().await.unwrap();
+            for writer in writers {
+                writer.await.unwrap();
+            }
+            let target = source.position().await.unwrap();
+            stream.settle(&target).await.unwrap();
+            let expected = tables(&mut admin, &["t", "u"]).await;
+            assert_eq!(rebuild(stream.rows()), expected, "{kind:?} with seed {seed}");
+            let mut random = fastrand::Rng::with_seed(seed as u64);
+            for _ in 0..4 {
+                let at = random.usize(0..stream.rows().len());
+                let mut again = stream.resume(&engine, &stream.rows()[at]).await.unwrap();
+                again.settle(&target).await.unwrap();
+                let rows = stream.rows()[..=at].iter().chain(again.rows());
+                assert_eq!(rebuild(rows), expected, "{kind:?} with seed {seed} behind row {at}");
+            }
+        }
+    }
+}
+
+/// A connection that is ended in the middle is made again, and the copy goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_whose_connection_is_killed_goes_on() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[T]).await;
+        let mut admin = connect(&server, "ks").await;
+        fill(&mut admin, "t", 20_000).await;
+        let engine = engine(&source);
+        let mut stream = Stream::open(&engine, &copy(), &Marks::new()).await.unwrap();
+        for row in [10, 100, 1_000] {
+            stream.until(&format!("t + {row} v{row}")).await.unwrap();
+            let find = "SELECT ID FROM information_schema.PROCESSLIST \
+                        WHERE DB = 'ks' AND ID <> CONNECTION_ID() AND COMMAND NOT LIKE 'Binlog%'";
+            let ids: Vec<u64> = admin.query(find).await.unwrap();
+            for id in ids {
+                // One that ended meanwhile cannot be killed.
+                let _ = admin.query_drop(format!("KILL {id}")).await;
+            }
+        }
+        let target = source.position().await.unwrap();
+        stream.settle(&target).await.unwrap();
+        let lines: Vec<_> = stream.rows().iter().map(|row| row.line.as_str()).collect();
+        let expected: Vec<_> = (0..20_000).map(|id| format!("t + {id} v{id}")).collect();
+        assert!(lines == expected, "{kind:?}: {} rows", lines.len());
+    }
+}
+
+/// The server lets go of a view that nobody wants at once: no rows are read to their end for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_snapshot_is_gone_from_the_server() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[T]).await;
+        let mut admin = connect(&server, "ks").await;
+        fill(&mut admin, "t", 50_000).await;
+        let name = TableName::new("ks", "t");
+        let before = connections(&server).await;
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        snapshot.scan(scan_of(&name)).await.unwrap();
+        assert!(!snapshot.next().await.unwrap().unwrap().is_empty());
+        assert_eq!(source.server().budget().in_use(), 1, "{kind:?}");
+        drop(snapshot);
+        let gone = async {
+            while connections(&server).await > before || source.server().budget().in_use() > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.unwrap_or_else(|_| panic!("{kind:?}"));
+    }
+}
+
+/// A table that is changed between the view and its turn is copied as it is then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_changed_before_its_turn_is_copied_anew() {
+    let changes = [
+        "ALTER TABLE u ADD w INT DEFAULT 7",
+        "ALTER TABLE u RENAME COLUMN v TO x, RENAME COLUMN y TO v, RENAME COLUMN x TO y",
+        "TRUNCATE TABLE u",
+        "DROP TABLE u",
+        "ALTER TABLE u MODIFY v VARCHAR(50)",
+    ];
+    for kind in KINDS {
+        let (server, source) = world(kind, FULL, &[T]).await;
+        let mut admin = connect(&server, "ks").await;
+        fill(&mut admin, "t", 5).await;
+        for change in changes {
+            admin.query_drop("DROP TABLE IF EXISTS u").await.unwrap();
+            admin.query_drop(U).await.unwrap();
+            fill(&mut admin, "u", 5).await;
+            admin.query_drop("ALTER TABLE u ADD y VARCHAR(20) DEFAULT 'y'").await.unwrap();
+            let engine = engine(&source);
+            let mut stream = Stream::open(&engine, &copy(), &Marks::new()).await.unwrap();
+            stream.until("t + 1 v1").await.unwrap();
+            let done = admin.query_drop(change).await;
+            if let Err(error) = done {
+                // Names cannot be swapped in one statement everywhere.
+                assert!(change.contains("RENAME COLUMN"), "{kind:?} {change}: {error}");
+                continue;
+            }
+            let target = source.position().await.unwrap();
+            stream
+                .settle(&target)
+                .await
+                .unwrap_or_else(|error| panic!("{kind:?} {change}: {error}"));
+            let lines: Vec<_> = stream.rows().iter().map(|row| row.line.as_str()).collect();
+            let first = lines.iter().find(|line| line.starts_with("u + 0"));
+            let expected = match change.split(' ').next() {
+                Some("TRUNCATE" | "DROP") => None,
+                _ if change.contains("ADD") => Some("u + 0 v0 y 7"),
+                _ => Some("u + 0 v0 y"),
+            };
+            assert_eq!(first.copied(), expected, "{kind:?} {change}");
+        }
+    }
+}
+
+/// Without the right to lock tables, those with a key are copied all the same; rows may come twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_that_may_not_be_locked() {
+    let keyless = "CREATE TABLE w (id INT, v VARCHAR(20))";
+    let (mut server, _) = world(Kind::MySql, &[], &[T, U, keyless]).await;
+    let make = [
+        "CREATE USER poor@'127.0.0.1'",
+        "GRANT REPLICATION SLAVE ON *.* TO poor@'127.0.0.1'",
+        "GRANT SELECT ON ks.* TO poor@'127.0.0.1'",
+    ];
+    super::super::run(&server, &make).await;
+    let mut writer = connect(&server, "ks").await;
+    let mut admin = connect(&server, "ks").await;
+    fill(&mut writer, "t", 300).await;
+    server.user = "poor".to_owned();
+    let source = Arc::new(source(&server, "ks"));
+    let writing = telemetry::spawn("writer", async move {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..200 {
+            write_one(&mut writer, &mut random).await.unwrap();
+        }
+    });
+    let request = Request { only: vec!["t".to_owned(), "u".to_owned()], ..copy() };
+    let engine = engine(&source);
+    let mut stream = Stream::open(&engine, &request, &Marks::new()).await.unwrap();
+    stream.complete_copy().await.unwrap();
+    writing.await.unwrap();
+    stream.settle(&source.position().await.unwrap()).await.unwrap();
+    assert_eq!(rebuild(stream.rows()), tables(&mut admin, &["t", "u"]).await);
+    let name = TableName::new("ks", "w");
+    let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+    let error = snapshot.scan(scan_of(&name)).await.unwrap_err();
+    assert!(matches!(error, SourceError::Privilege { privilege: "LOCK TABLES", .. }), "{error}");
+    assert!(error.to_string().contains("GRANT LOCK TABLES ON `ks`.* TO"), "{error}");
+}
+
+/// Who has changed a table and stays open holds a copy up for a bounded time only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_stays_open_does_not_stop_a_copy() {
+    let keyless = "CREATE TABLE w (id INT, v VARCHAR(20))";
+    let (server, source) = world(Kind::MySql, &[], &[T, keyless]).await;
+    let mut writer = connect(&server, "ks").await;
+    fill(&mut writer, "t", 3).await;
+    for statement in ["BEGIN", "INSERT INTO t VALUES (9, 'x')", "INSERT INTO w VALUES (9, 'x')"] {
+        writer.query_drop(statement).await.unwrap();
+    }
+    let names = ["t", "w"].map(|table| TableName::new("ks", table));
+    let mut snapshot = source.snapshot(&names).await.unwrap();
+    assert_eq!(scan(&mut *snapshot, &names[0]).await.len(), 3);
+    let error = snapshot.scan(scan_of(&names[1])).await.unwrap_err();
+    assert!(error.to_string().contains("w has no key, and the tables"), "{error}");
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
