@@ -70,7 +70,7 @@ fn is_bare(name: &str) -> bool {
     let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
     starts
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !SPECIAL.iter().any(|word| name.eq_ignore_ascii_case(word))
+        && !SPECIAL.iter().chain(&RESERVED).any(|word| name.eq_ignore_ascii_case(word))
         && (is_plain(name)
             || ALL_KEYWORDS.binary_search(&name.to_ascii_uppercase().as_str()).is_err())
 }
@@ -82,6 +82,57 @@ fn is_plain(name: &str) -> bool {
 
 /// Names that mean something else without quotes.
 const SPECIAL: [&str; 8] = ["pos", "op", "old", "new", "_pos", "_shard", "_ts", "changed"];
+
+/// Words that servers reserve and sqlparser does not know: conditions are sent to servers, too.
+const RESERVED: [&str; 47] = [
+    "accessible",
+    "day_hour",
+    "day_microsecond",
+    "day_minute",
+    "day_second",
+    "delete_domain_id",
+    "do_domain_ids",
+    "dual",
+    "enclosed",
+    "exit",
+    "hour_microsecond",
+    "hour_minute",
+    "hour_second",
+    "ignore_domain_ids",
+    "infile",
+    "io_after_gtids",
+    "io_before_gtids",
+    "iterate",
+    "leave",
+    "library",
+    "linear",
+    "loop",
+    "master_demote_to_replica",
+    "master_demote_to_slave",
+    "master_ssl_verify_server_cert",
+    "middleint",
+    "minute_microsecond",
+    "minute_second",
+    "optionally",
+    "outfile",
+    "page_checksum",
+    "parse_vcol_expr",
+    "read_write",
+    "ref_system_id",
+    "repeat",
+    "resignal",
+    "second_microsecond",
+    "signal",
+    "ssl",
+    "starting",
+    "undo",
+    "utc_date",
+    "utc_time",
+    "utc_timestamp",
+    "varcharacter",
+    "year_month",
+    "zerofill",
+];
 
 const PLAIN: [&str; 48] = [
     "account",
