@@ -5,10 +5,10 @@
 //! `Gtid Begin Ddl? [Field? Row]* Commit`, `Gtid Ddl`, `Gtid Other`; heartbeats only between
 //! transactions. What a source cannot show of a table is `Unreadable` in place of its rows, so that
 //! only those who want the table are refused; an error is for what ends the reading of all tables.
-//! A transaction that was prepared comes when it is committed, named by both GTIDs. A batch may end
-//! anywhere; a large transaction spans many. `Field` precedes the first `Row` of a table in each run
-//! of [`Source::changes`] and whenever the shape changes.
-//! Sources know nothing of rules, topology or clients, and never retry: that is the engine's.
+//! A transaction that was prepared comes when it is committed, named by both GTIDs or by that of
+//! the commit. A batch may end anywhere; a large transaction spans many. `Field` precedes the first
+//! `Row` of a table in each run of [`Source::changes`] and whenever the shape changes. Sources know
+//! nothing of rules, topology or clients, and never retry: that is the engine's.
 
 mod backend;
 mod connect_error;

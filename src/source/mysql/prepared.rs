@@ -1,12 +1,12 @@
 //! XA transactions between their prepare and their end.
 //!
-//! Their rows are kept, since only the end says whether they become real, and their GTID stays out
-//! of every position, so that whoever resumes reads them again. A MySQL position can leave it out;
-//! one of MariaDB says "all up to here", so there everything behind a prepared transaction of the
-//! same domain waits for its end. Both are bounded: a transaction that nobody ends must not fill
-//! the memory.
+//! Their rows are kept, since only the end says whether they become real, and come with it. On MySQL
+//! the GTID of the prepare stays out of every position until then, so that whoever resumes reads it
+//! again. A position of MariaDB says "all up to here" and has no room for that: whoever resumes in
+//! between looks the rows up, see [`super::lookback`]. What is kept is bounded: a transaction that
+//! nobody ends must not fill the memory.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use crate::event::{Event, Gtid, GtidSet, Timestamp};
 use crate::source::SourceError;
@@ -33,31 +33,17 @@ impl Kept {
     }
 }
 
-/// All transactions that are prepared, and what waits for them.
+/// All transactions that are prepared.
 #[derive(Debug, Default)]
 pub(super) struct Prepared {
     parked: HashMap<String, (Gtid, Kept)>,
-    /// MariaDB: by domain, what waits in commit order, a prepared transaction first.
-    lines: HashMap<u32, VecDeque<Place>>,
     bytes: usize,
 }
 
-#[derive(Debug)]
-enum Place {
-    Prepared(String),
-    Ready(Kept),
-}
-
 impl Prepared {
-    /// Whether what this GTID names has to wait for a prepared transaction.
-    pub fn holds(&self, gtid: &Gtid) -> bool {
-        domain(gtid).is_some_and(|domain| self.lines.contains_key(&domain))
-    }
-
-    /// Whether anything of these transactions still waits. What waits for a prepared transaction
-    /// has a higher number in the same domain, so that a set which has it has that one, too.
+    /// Whether any of these is not told before its end.
     pub fn keeps_any_of(&self, set: &GtidSet) -> bool {
-        self.parked.values().any(|(gtid, _)| set.contains(gtid))
+        self.parked.values().any(|(gtid, _)| waits(gtid) && set.contains(gtid))
     }
 
     /// Refuses to keep so many bytes more.
@@ -72,9 +58,6 @@ impl Prepared {
     pub fn park(&mut self, xid: String, gtid: Gtid, kept: Kept) -> Result<(), SourceError> {
         self.check(kept.bytes())?;
         self.bytes += kept.bytes();
-        if let Some(domain) = domain(&gtid) {
-            self.lines.entry(domain).or_default().push_back(Place::Prepared(xid.clone()));
-        }
         self.parked.insert(xid, (gtid, kept));
         Ok(())
     }
@@ -84,15 +67,6 @@ impl Prepared {
         self.parked.remove(xid).map(|(_, kept)| kept.into_events())
     }
 
-    /// Lets what [`Self::holds`] wait.
-    pub fn hold(&mut self, gtid: &Gtid, kept: Kept) -> Result<(), SourceError> {
-        self.check(kept.bytes())?;
-        self.bytes += kept.bytes();
-        let domain = domain(gtid).unwrap_or_default();
-        self.lines.entry(domain).or_default().push_back(Place::Ready(kept));
-        Ok(())
-    }
-
     /// The end of a prepared transaction, named `gtid`, and with a time if it is a commit: what
     /// can go out because of it. `None` if no such transaction was read.
     pub fn end(
@@ -100,14 +74,11 @@ impl Prepared {
         xid: &str,
         gtid: Gtid,
         committed: Option<Timestamp>,
-    ) -> Result<Option<Vec<Event>>, SourceError> {
-        let Some((prepared, kept)) = self.parked.remove(xid) else { return Ok(None) };
+    ) -> Option<Vec<Event>> {
+        let (prepared, kept) = self.parked.remove(xid)?;
         self.bytes -= kept.bytes();
-        let mut events = vec![Event::Gtid(prepared)];
-        let line = domain(&prepared);
-        if line.is_none() {
-            events.push(Event::Gtid(gtid));
-        }
+        let first = waits(&prepared).then_some(Event::Gtid(prepared));
+        let mut events: Vec<_> = first.into_iter().chain([Event::Gtid(gtid)]).collect();
         match committed {
             Some(time) => {
                 events.push(Event::Begin(time));
@@ -116,64 +87,22 @@ impl Prepared {
             }
             None => events.push(Event::Other(0)),
         }
-        let Some(line) = line else { return Ok(Some(events)) };
-        self.fill(line, xid, events)?;
-        let mut end = Kept::default();
-        end.push(Event::Gtid(gtid));
-        end.push(Event::Other(committed.unwrap_or_default()));
-        self.hold(&gtid, end)?;
-        Ok(Some(self.advance(line)))
+        Some(events)
     }
+}
 
-    /// Puts the events of a prepared transaction into its place.
-    fn fill(&mut self, domain: u32, xid: &str, events: Vec<Event>) -> Result<(), SourceError> {
-        let mut ready = Kept::default();
-        for event in events {
-            ready.push(event);
-        }
-        self.check(ready.bytes())?;
-        self.bytes += ready.bytes();
-        let line = self.lines.entry(domain).or_default();
-        let place =
-            line.iter_mut().find(|place| matches!(place, Place::Prepared(waits) if waits == xid));
-        if let Some(place) = place {
-            *place = Place::Ready(ready);
-        }
-        Ok(())
-    }
-
-    /// What no prepared transaction is in front of any more.
-    fn advance(&mut self, domain: u32) -> Vec<Event> {
-        let mut events = Vec::new();
-        let Some(line) = self.lines.get_mut(&domain) else { return events };
-        while let Some(Place::Ready(_)) = line.front() {
-            if let Some(Place::Ready(kept)) = line.pop_front() {
-                self.bytes -= kept.bytes();
-                events.extend(kept.into_events());
-            }
-        }
-        if line.is_empty() {
-            self.lines.remove(&domain);
-        }
-        events
-    }
+/// Whether the GTID of a prepare can be left out of positions until the end.
+pub(super) const fn waits(gtid: &Gtid) -> bool {
+    matches!(gtid, Gtid::Mysql { .. })
 }
 
 fn too_large() -> SourceError {
     SourceError::Unfit {
         what: format!(
-            "XA transactions that are prepared and not ended, and what waits for them, hold more \
-             than {PREPARED_BYTES_MAX} bytes"
+            "XA transactions that are prepared and not ended hold more than {PREPARED_BYTES_MAX} \
+             bytes"
         ),
         mend: "end them with XA COMMIT or XA ROLLBACK (XA RECOVER lists them)".to_owned(),
-    }
-}
-
-/// Where positions have no holes, what they are counted by.
-const fn domain(gtid: &Gtid) -> Option<u32> {
-    match gtid {
-        Gtid::MariaDb { domain, .. } => Some(*domain),
-        Gtid::Mysql { .. } => None,
     }
 }
 
@@ -188,5 +117,5 @@ pub(super) fn bytes(event: &Event) -> usize {
         }
 }
 
-/// Bytes of rows that prepared transactions, and what waits for them, may hold per run of changes.
+/// Bytes of rows that prepared transactions may hold per run of changes.
 pub const PREPARED_BYTES_MAX: usize = 64 << 20;
