@@ -1,10 +1,11 @@
 //! XA transactions that were prepared before a run of changes began.
 //!
-//! A position of ours leaves them out, so that a resume reads them. One that a server tells, such as
-//! `current`, or the position of a snapshot, holds them although their rows are in no table yet:
+//! A position of ours over MySQL leaves them out, so that a resume reads them. One over MariaDB, and
+//! one that a server tells, such as `current`, holds them although their rows are in no table yet:
 //! these are fetched from the log once the commit is met. The log is read backwards in growing steps,
 //! since most such transactions are prepared shortly before they end.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::bounds;
@@ -52,6 +53,62 @@ pub(super) async fn find(
         Ok(None)
     };
     tokio::time::timeout(SEARCH_TIME_MAX, search).await.unwrap_or(Ok(None))
+}
+
+/// The first halves of the XA transactions of these names among what the server had executed when
+/// it told `until`; the log no longer says where the others are.
+pub(super) async fn prepared(
+    server: &Server,
+    places: Vec<GtidSet>,
+    until: &GtidSet,
+    xids: &[String],
+) -> Result<Vec<Gtid>, SourceError> {
+    let mut found = HashMap::new();
+    for place in places {
+        found = match prepared_behind(server, place, until, xids).await {
+            Err(SourceError::Purged { .. } | SourceError::LogRefused { .. }) => break,
+            found => found?,
+        };
+        if found.len() == xids.len() {
+            break;
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The same, as far as it is behind a place.
+async fn prepared_behind(
+    server: &Server,
+    from: GtidSet,
+    until: &GtidSet,
+    xids: &[String],
+) -> Result<HashMap<String, Gtid>, SourceError> {
+    let mut pump = Pump::open(server, &from).await?;
+    let mut decoder = Decoder::new(pump.flavour);
+    let mut read = from;
+    let mut named: Option<Gtid> = None;
+    let mut found = HashMap::new();
+    // The last one is read to its end once the next thing is said.
+    while !read.contains_set(until) {
+        let event = pump.next().await?;
+        match decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))? {
+            Decoded::TableMap { id, bound: false } => {
+                decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
+            }
+            Decoded::Gtid { gtid, .. } => {
+                named.replace(gtid).into_iter().for_each(|gtid| read.add(gtid));
+            }
+            Decoded::Heartbeat { .. } => {
+                named.take().into_iter().for_each(|gtid| read.add(gtid));
+            }
+            Decoded::XaPrepare { one_phase: false, xid } => {
+                let xid = transaction::key(&xid.to_string());
+                found.extend(xids.contains(&xid).then_some(xid).zip(named));
+            }
+            other => pump.note(&other),
+        }
+    }
+    Ok(found)
 }
 
 /// Reads from a place up to the commit.

@@ -249,6 +249,59 @@ async fn tables_that_may_not_be_locked() {
     assert!(error.to_string().contains("GRANT LOCK TABLES ON `ks`.* TO"), "{error}");
 }
 
+/// Prepares an XA transaction and leaves it to others.
+async fn prepare(server: &Server, xid: &str, statement: &str) {
+    let mut writer = connect(server, "ks").await;
+    for statement in [
+        &format!("XA START '{xid}'"),
+        statement,
+        &format!("XA END '{xid}'"),
+        &format!("XA PREPARE '{xid}'"),
+    ] {
+        writer.query_drop(statement).await.unwrap();
+    }
+    writer.disconnect().await.unwrap();
+}
+
+/// What is prepared while tables are copied is in no view, and comes once with its commit: what was
+/// prepared before the copy and what in the midst of it, also where another stream has read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prepared_transactions_come_with_their_commit() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[T, U]).await;
+        let mut admin = connect(&server, "ks").await;
+        fill(&mut admin, "t", 5).await;
+        fill(&mut admin, "u", 5).await;
+        let config = vstreamd::engine::EngineConfig {
+            copy_batch_bytes: 1,
+            // A view for every row.
+            copy_snapshot_max_age: Duration::ZERO,
+            ..vstreamd::engine::EngineConfig::default()
+        };
+        let engine = crate::harness::stream::engine(config, Arc::clone(&source) as _);
+        let current = Request { start: "current".to_owned(), ..Request::default() };
+        let mut other = Stream::open(&engine, &current, &Marks::new()).await.unwrap();
+        prepare(&server, "before", "INSERT INTO t VALUES (100, 'xa')").await;
+        let mut stream = Stream::open(&engine, &copy(), &Marks::new()).await.unwrap();
+        stream.until("t + 1 v1").await.unwrap();
+        prepare(&server, "amidst", "INSERT INTO u VALUES (100, 'xa')").await;
+        stream.complete_copy().await.unwrap();
+        assert!(!stream.rows().iter().any(|row| row.line.contains("100")), "{kind:?}");
+        for xid in ["before", "amidst"] {
+            admin.query_drop(format!("XA COMMIT '{xid}'")).await.unwrap();
+        }
+        let target = source.position().await.unwrap();
+        for stream in [&mut stream, &mut other] {
+            stream.settle(&target).await.unwrap();
+            let lines: Vec<_> = stream.rows().iter().map(|row| row.line.as_str()).collect();
+            let count = |line: &str| lines.iter().filter(|shown| **shown == line).count();
+            let counts = (count("t + 100 xa"), count("u + 100 xa"));
+            assert_eq!(counts, (1, 1), "{kind:?} {lines:?}");
+        }
+        assert_eq!(rebuild(stream.rows()), tables(&mut admin, &["t", "u"]).await, "{kind:?}");
+    }
+}
+
 /// Who has changed a table and stays open holds a copy up for a bounded time only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transaction_that_stays_open_does_not_stop_a_copy() {

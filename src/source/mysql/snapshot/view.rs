@@ -17,7 +17,7 @@ use crate::source::SourceError;
 use crate::source::mysql::connect::{Connection, Purpose, Server};
 use crate::source::mysql::names::Names;
 use crate::source::mysql::schema::{self, Table};
-use crate::source::mysql::{Flavour, bounds, preflight};
+use crate::source::mysql::{Flavour, bounds, lookback, preflight, transaction};
 
 /// What an open view shows.
 #[derive(Debug)]
@@ -144,7 +144,36 @@ impl Opening<'_> {
             Lock::Failed(why) => (self.position_before().await?, Some(why)),
             Lock::Missing => (self.position_before().await?, Some(Inexact::Busy)),
         };
+        let position = self.without_prepared(locker, position).await?;
         Ok(self.opened(position, inexact, tables))
+    }
+
+    /// The position less the XA transactions that are prepared: their rows are in no view yet, and
+    /// who catches up with the position must not wait for their end. A user who may not see them
+    /// waits.
+    async fn without_prepared(
+        &self,
+        mut locker: Connection,
+        position: GtidSet,
+    ) -> Result<GtidSet, SourceError> {
+        let conn = &mut locker.conn;
+        let prepared: Vec<XaRow> = match conn.query("XA RECOVER").await {
+            Err(Error::Server(_)) => return Ok(position),
+            prepared => prepared.map_err(|error| self.server.broken("list XA", error))?,
+        };
+        if prepared.is_empty() {
+            return Ok(position);
+        }
+        let until = bounds::executed(conn, Flavour::Mysql, self.server).await?;
+        let places = bounds::places_before(conn, Flavour::Mysql, self.server, &position).await?;
+        // Whoever reads the log needs a connection, too.
+        drop(locker);
+        let xids: Vec<_> = prepared.into_iter().map(xid).collect();
+        let mut halves = GtidSet::new();
+        for half in lookback::prepared(self.server, places, &until, &xids).await? {
+            halves.add(half);
+        }
+        Ok(position.subtract(&halves))
     }
 
     /// The position, and then the view.
@@ -179,6 +208,17 @@ impl Opening<'_> {
         }
         Ok(())
     }
+}
+
+/// What XA RECOVER says of a transaction: the number of its name's form, the lengths of the name's
+/// two parts, and both.
+type XaRow = (u64, usize, usize, Vec<u8>);
+
+/// The name of an XA transaction as the log's reader spells it.
+fn xid((form, length, _, name): XaRow) -> String {
+    let (global, branch) = name.split_at_checked(length).unwrap_or((&name, &[]));
+    let (global, branch) = (literal::bytes(global), literal::bytes(branch));
+    transaction::key(&format!("{global},{branch},{form}"))
 }
 
 /// How to try to lock tables, in this order. Who waits for a READ lock holds nobody up, and waits for
