@@ -203,12 +203,15 @@ struct Images {
 /// Writes one image, cell by cell.
 pub type WriteImage<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
-/// One ROW event: changes of one table, from one statement, in one buffer.
+/// Row changes of one table in one buffer: those of one rows event of the source, or of several
+/// that follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowsEvent {
     schema: Arc<TableSchema>,
     buffer: Vec<u8>,
     changes: Vec<Images>,
+    /// With which change each of the source's events but the first begins.
+    breaks: Vec<usize>,
     before_presence: Option<Presence>,
     after_presence: Option<Presence>,
 }
@@ -245,6 +248,7 @@ impl RowsEvent {
             schema,
             buffer: Vec::new(),
             changes: Vec::new(),
+            breaks: Vec::new(),
             before_presence: None,
             after_presence: None,
         }
@@ -296,6 +300,27 @@ impl RowsEvent {
         Ok(())
     }
 
+    /// Whether changes whose images hold these columns can be appended.
+    pub fn fits(&self, schema: &Arc<TableSchema>, presence: [Option<&Presence>; 2]) -> bool {
+        Arc::ptr_eq(&self.schema, schema)
+            && [self.before_presence.as_ref(), self.after_presence.as_ref()] == presence
+    }
+
+    /// Appends all changes of the source's next event. Nothing is appended if it fails.
+    pub fn append<E>(&mut self, push: impl FnOnce(&mut Self) -> Result<(), E>) -> Result<(), E> {
+        let (changes, bytes) = (self.changes.len(), self.buffer.len());
+        // Small events come in great numbers: room for one would soon have to be made again.
+        self.buffer.reserve(APPENDED_BYTES);
+        let pushed = push(self).inspect_err(|_| {
+            self.changes.truncate(changes);
+            self.buffer.truncate(bytes);
+        });
+        if self.changes.len() > changes {
+            self.breaks.push(changes);
+        }
+        pushed
+    }
+
     /// Gives back what was reserved and not used, if that is much.
     pub fn shrink(&mut self) {
         if self.buffer.capacity() - self.buffer.len() > self.buffer.len() / 4 {
@@ -331,7 +356,10 @@ impl RowsEvent {
 
     /// Bytes of memory, for bounds.
     pub fn bytes(&self) -> usize {
-        self.buffer.len() + self.changes.len() * size_of::<Images>() + size_of::<Self>()
+        self.buffer.len()
+            + self.changes.len() * size_of::<Images>()
+            + self.breaks.len() * size_of::<usize>()
+            + size_of::<Self>()
     }
 
     /// The change at `index`.
@@ -357,6 +385,9 @@ impl RowsEvent {
     }
 }
 
+/// Room that is made for rows to be appended.
+const APPENDED_BYTES: usize = 4096;
+
 /// A shared rows event, or the part of it that a stream still has to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
@@ -376,6 +407,15 @@ impl Rows {
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = RowChange<'_>> {
         self.event.changes(self.range.clone())
+    }
+
+    /// Where in the event's changes those of each of the source's events lie, in order.
+    pub fn parts(&self) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.range;
+        let inside = move |at: &usize| start < *at && *at < end;
+        let starts = std::iter::once(start).chain(self.event.breaks.iter().copied().filter(inside));
+        let ends = self.event.breaks.iter().copied().filter(inside).chain([end]);
+        starts.zip(ends).map(|(start, end)| start..end)
     }
 }
 
@@ -422,6 +462,44 @@ mod tests {
             (b"before".to_vec(), b"after".to_vec())
         );
         assert_eq!(change.op(), Op::Update);
+    }
+
+    #[test]
+    fn the_events_of_the_source_stay_apart() {
+        let schema = || {
+            let name = TableName::new("ks", "t");
+            let columns = Vec::new();
+            Arc::new(TableSchema { name, columns, key: Vec::new(), key_is_primary: false })
+        };
+        let own = schema();
+        let mut event = RowsEvent::new(Arc::clone(&own));
+        event.push_encoded(None, Some(b"\x01a"));
+        for count in [2, 0, 1] {
+            let appended = event.append(|event| {
+                (0..count).for_each(|_| event.push_encoded(None, Some(b"\x01b")));
+                Ok::<_, ()>(())
+            });
+            assert_eq!(appended, Ok(()));
+        }
+        let before = event.clone();
+        let failed = event.append(|event| {
+            event.push_encoded(None, Some(b"\x01c"));
+            Err(())
+        });
+        assert_eq!((failed, &event), (Err(()), &before));
+        assert!(event.fits(&own, [None, None]));
+        assert!(!event.fits(&own, [None, Some(&Presence::new(1, |_| true))]));
+        assert!(!event.fits(&schema(), [None, None]));
+        let rows = Rows::all(Arc::new(event));
+        let check = |range, expected: &[(usize, usize)]| {
+            let rows = Rows { event: Arc::clone(&rows.event), range };
+            let parts: Vec<_> = rows.parts().map(|part| (part.start, part.end)).collect();
+            assert_eq!(parts, expected);
+        };
+        check(0..4, &[(0, 1), (1, 3), (3, 4)]);
+        check(1..3, &[(1, 3)]);
+        check(2..4, &[(2, 3), (3, 4)]);
+        check(3..4, &[(3, 4)]);
     }
 
     #[test]

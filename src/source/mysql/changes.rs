@@ -131,7 +131,9 @@ impl LogChanges {
 
     fn push(&mut self, event: &LogEvent) -> Result<(), SourceError> {
         let raw = pump::raw(event);
-        let decoded = self.decoder.push(raw).map_err(|error| self.pump.corrupt(error))?;
+        let open_rows = self.assembler.open_rows();
+        let decoded =
+            self.decoder.push_onto(raw, open_rows).map_err(|error| self.pump.corrupt(error))?;
         if let Decoded::TableMap { id, bound } = decoded {
             self.unbound = (!bound).then_some(id);
             return Ok(());

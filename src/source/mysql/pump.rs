@@ -206,6 +206,7 @@ impl Pump {
             Decoded::Incident { message } => return Err(self.lacks_changes(&message)),
             Decoded::Payload { .. } | Decoded::Rotate { .. } => self.note(&decoded),
             Decoded::TableMap { .. }
+            | Decoded::RowsAppended
             | Decoded::Skip
             | Decoded::Format
             | Decoded::GtidList(_)

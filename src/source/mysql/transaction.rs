@@ -32,6 +32,8 @@ pub(super) struct Assembler {
 #[derive(Debug, Default)]
 struct Ready {
     events: Vec<Event>,
+    /// Behind the events: rows that those of the log's next event may be appended to.
+    open_rows: Option<RowsEvent>,
     bytes: usize,
     /// The shape of each table that the last FIELD told.
     told: HashMap<TableName, Arc<TableSchema>>,
@@ -69,7 +71,24 @@ struct Transaction {
 }
 
 impl Ready {
+    /// Rows of a transaction that was told.
+    fn push_rows(&mut self, rows: RowsEvent) {
+        self.close_rows();
+        self.tell(rows.schema());
+        self.open_rows = Some(rows);
+    }
+
+    fn close_rows(&mut self) {
+        if let Some(mut rows) = self.open_rows.take() {
+            rows.shrink();
+            let event = Event::Row(Rows::all(Arc::new(rows)));
+            self.bytes += prepared::bytes(&event);
+            self.events.push(event);
+        }
+    }
+
     fn push(&mut self, event: Event) {
+        self.close_rows();
         match &event {
             Event::Row(rows) => self.tell(rows.event.schema()),
             Event::Ddl(ddl) if ddl.tables.is_empty() => self.told.clear(),
@@ -130,16 +149,17 @@ impl Assembler {
 
     /// Whether no events wait to be taken.
     pub const fn is_empty(&self) -> bool {
-        self.ready.events.is_empty()
+        self.ready.events.is_empty() && self.ready.open_rows.is_none()
     }
 
     /// About how many bytes of events wait to be taken.
-    pub const fn bytes(&self) -> usize {
-        self.ready.bytes
+    pub fn bytes(&self) -> usize {
+        self.ready.bytes + self.ready.open_rows.as_ref().map_or(0, RowsEvent::bytes)
     }
 
     /// The events that are ready.
     pub fn take(&mut self) -> Vec<Event> {
+        self.ready.close_rows();
         self.ready.bytes = 0;
         std::mem::take(&mut self.ready.events)
     }
@@ -184,6 +204,12 @@ impl Assembler {
         self.query = None;
     }
 
+    /// The rows that those of the next event may be appended to.
+    pub fn open_rows(&mut self) -> Option<&mut RowsEvent> {
+        let rows = self.ready.open_rows.as_mut().filter(|_| self.query.is_none());
+        rows.filter(|rows| rows.bytes() < ROWS_BYTES_MAX)
+    }
+
     /// Row changes of a table that is read.
     pub fn rows(&mut self, rows: RowsEvent) -> Result<(), SourceError> {
         if rows.is_empty() {
@@ -191,6 +217,11 @@ impl Assembler {
         }
         if let Some(query) = self.query.take() {
             self.inside(Event::RowsQuery(query))?;
+        }
+        if let Open::Transaction(transaction) = &mut self.open {
+            transaction.begin(&mut self.ready);
+            self.ready.push_rows(rows);
+            return Ok(());
         }
         self.inside(Event::Row(Rows::all(Arc::new(rows))))
     }
@@ -503,6 +534,9 @@ pub(super) fn key(xid: &str) -> String {
     xid.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
+/// Rows of one event of ours, about: more of them gain nothing.
+const ROWS_BYTES_MAX: usize = 64 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::super::Flavour;
@@ -609,6 +643,22 @@ mod tests {
 
     fn mariadb(script: &str, expected: &str) {
         check(Flavour::MariaDb, script, expected);
+    }
+
+    #[test]
+    fn rows_are_appended_within_a_transaction_only() {
+        let check = |script, expected| {
+            let mut assembler = assemble(Flavour::MariaDb, script).unwrap();
+            assert_eq!(assembler.open_rows().is_some(), expected, "{script}");
+            assembler.take();
+            assert!(assembler.is_empty() && assembler.open_rows().is_none(), "{script}");
+        };
+        check("G1", false);
+        check("G1; B; Rt", true);
+        check("G1; B; Rt; Q", false);
+        check("G1; B; Rt; Q; Ru", true);
+        check("G1; B; Rt; C", false);
+        check("G1; P; Rt", false);
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn word(said: &Decoded) -> Option<String> {
         Decoded::Xid => "XID".to_owned(),
         Decoded::XaPrepare { one_phase, xid } => format!("PREPARE {xid} {one_phase}"),
         Decoded::Rows(rows) => format!("ROWS {}", rows.len()),
+        Decoded::RowsAppended => "APPENDED".to_owned(),
         Decoded::RowsSkipped => "SKIPPED".to_owned(),
         Decoded::RowsUnreadable(_) => "UNREADABLE".to_owned(),
         Decoded::RowsQuery(text) => format!("BY {text}"),

@@ -23,7 +23,7 @@ mod schema;
 mod table_map;
 mod temporal;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Gtid, Op, RowsEvent, TableSchema, Unreadable};
@@ -96,6 +96,8 @@ pub enum Decoded {
     },
     /// Changes of a table that was bound to a schema.
     Rows(RowsEvent),
+    /// The same, appended to the changes before.
+    RowsAppended,
     /// Changes of a table that nobody wants.
     RowsSkipped,
     /// Changes of a table whose rows cannot be read.
@@ -149,7 +151,7 @@ pub enum Binding {
 #[derive(Debug)]
 pub struct Decoder {
     flavour: Flavour,
-    tables: HashMap<TableId, Table>,
+    tables: BTreeMap<TableId, Table>,
 }
 
 /// A table map and what became of it.
@@ -171,14 +173,25 @@ enum Bound {
 impl Decoder {
     /// A decoder for one connection to a server.
     pub fn new(flavour: Flavour) -> Self {
-        Self { flavour, tables: HashMap::new() }
+        Self { flavour, tables: BTreeMap::new() }
     }
 
     /// Feeds the next event of the log.
     pub fn push(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
-        match self.flavour {
-            Flavour::Mysql => self.push_mysql(event),
-            Flavour::MariaDb => self.push_mariadb(event),
+        self.push_onto(event, None)
+    }
+
+    /// Feeds the next event of the log; if it holds rows that can be appended to those before,
+    /// they are.
+    pub fn push_onto(
+        &mut self,
+        event: RawEvent<'_>,
+        before: Option<&mut RowsEvent>,
+    ) -> Result<Decoded, DecodeError> {
+        match (RowsForm::of(self.flavour, event.kind), self.flavour) {
+            (Some(form), _) => self.rows(&form, Bytes(event.body), before),
+            (None, Flavour::Mysql) => self.push_mysql(event),
+            (None, Flavour::MariaDb) => self.push_mariadb(event),
         }
     }
 
@@ -207,15 +220,7 @@ impl Decoder {
 
     fn push_mysql(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
         let body = Bytes(event.body);
-        let rows = |op, partial_json| RowsKind { op, partial_json };
         match event.kind {
-            23 => self.rows(rows(Op::Insert, false), body, Header::V1, None),
-            24 => self.rows(rows(Op::Update, false), body, Header::V1, None),
-            25 => self.rows(rows(Op::Delete, false), body, Header::V1, None),
-            30 => self.rows(rows(Op::Insert, false), body, Header::V2, None),
-            31 => self.rows(rows(Op::Update, false), body, Header::V2, None),
-            32 => self.rows(rows(Op::Delete, false), body, Header::V2, None),
-            39 => self.rows(rows(Op::Update, true), body, Header::V2, None),
             29 => named("ROWS_QUERY", rows_query(body)),
             33 => named("GTID", gtid::mysql(body).map(mysql_gtid)),
             42 => named("GTID_TAGGED", gtid::tagged(body).map(mysql_gtid)),
@@ -233,21 +238,7 @@ impl Decoder {
 
     fn push_mariadb(&mut self, event: RawEvent<'_>) -> Result<Decoded, DecodeError> {
         let body = Bytes(event.body);
-        let rows = |op| RowsKind { op, partial_json: false };
-        let inflate: Option<Inflate> = Some(inflate::event);
         match event.kind {
-            23 => self.rows(rows(Op::Insert), body, Header::V1, None),
-            24 => self.rows(rows(Op::Update), body, Header::V1, None),
-            25 => self.rows(rows(Op::Delete), body, Header::V1, None),
-            30 => self.rows(rows(Op::Insert), body, Header::V2, None),
-            31 => self.rows(rows(Op::Update), body, Header::V2, None),
-            32 => self.rows(rows(Op::Delete), body, Header::V2, None),
-            166 => self.rows(rows(Op::Insert), body, Header::V1, inflate),
-            167 => self.rows(rows(Op::Update), body, Header::V1, inflate),
-            168 => self.rows(rows(Op::Delete), body, Header::V1, inflate),
-            169 => self.rows(rows(Op::Insert), body, Header::V2, inflate),
-            170 => self.rows(rows(Op::Update), body, Header::V2, inflate),
-            171 => self.rows(rows(Op::Delete), body, Header::V2, inflate),
             160 => named("ANNOTATE_ROWS", Ok(text(body.0))),
             162 => {
                 let read = named("GTID", gtid::mariadb(event.server_id, body))?;
@@ -326,12 +317,11 @@ impl Decoder {
 
     fn rows(
         &self,
-        kind: RowsKind,
+        form: &RowsForm,
         mut body: Bytes<'_>,
-        header: Header,
-        inflate: Option<Inflate>,
+        before: Option<&mut RowsEvent>,
     ) -> Result<Decoded, DecodeError> {
-        let id = named("rows", rows_header(&mut body, header))?;
+        let id = named("rows", rows_header(&mut body, form.has_extensions))?;
         let Some(table) = self.tables.get(&id) else {
             return match id {
                 TableId::DUMMY => Ok(Decoded::RowsSkipped),
@@ -342,22 +332,43 @@ impl Decoder {
             None => Err(DecodeError::Unbound(table.map.name())),
             Some(Bound::Skip) => Ok(Decoded::RowsSkipped),
             Some(Bound::Unreadable(why)) => Ok(Decoded::RowsUnreadable(Arc::clone(why))),
-            Some(Bound::Rows(decoder)) => decoder.decode(kind, body, inflate).map(Decoded::Rows),
+            Some(Bound::Rows(decoder)) => decoder
+                .decode(form.kind, body, form.inflate, before)
+                .map(|rows| rows.map_or(Decoded::RowsAppended, Decoded::Rows)),
         }
     }
 }
 
-/// The two forms of what stands before rows; the later one has room for extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Header {
-    V1,
-    V2,
+/// How a rows event is written.
+struct RowsForm {
+    kind: RowsKind,
+    /// Room for extensions stands before the rows.
+    has_extensions: bool,
+    /// What makes rows of compressed ones.
+    inflate: Option<Inflate>,
 }
 
-fn rows_header(body: &mut Bytes<'_>, header: Header) -> Result<TableId, Fault> {
+impl RowsForm {
+    /// By the event's type; none if it holds no rows.
+    fn of(flavour: Flavour, kind: u8) -> Option<Self> {
+        let (op, has_extensions) = match (flavour, kind) {
+            (_, 23) | (Flavour::MariaDb, 166) => (Op::Insert, false),
+            (_, 24) | (Flavour::MariaDb, 167) => (Op::Update, false),
+            (_, 25) | (Flavour::MariaDb, 168) => (Op::Delete, false),
+            (_, 30) | (Flavour::MariaDb, 169) => (Op::Insert, true),
+            (_, 31) | (Flavour::MariaDb, 170) | (Flavour::Mysql, 39) => (Op::Update, true),
+            (_, 32) | (Flavour::MariaDb, 171) => (Op::Delete, true),
+            _ => return None,
+        };
+        let inflate: Option<Inflate> = if kind >= 166 { Some(inflate::event) } else { None };
+        Some(Self { kind: RowsKind { op, partial_json: kind == 39 }, has_extensions, inflate })
+    }
+}
+
+fn rows_header(body: &mut Bytes<'_>, has_extensions: bool) -> Result<TableId, Fault> {
     let id = TableId(body.u48()?);
     body.skip(FLAGS_BYTES)?;
-    if header == Header::V2 {
+    if has_extensions {
         // The length counts itself.
         let length = usize::from(body.u16()?);
         body.skip(length.checked_sub(2).ok_or(Fault::Length)?)?;
@@ -450,7 +461,7 @@ const IGNORABLE: u16 = 0x80;
 mod tests {
     use super::*;
     use crate::event::row::Row;
-    use crate::event::{CollationId, Column, ColumnType, TableName};
+    use crate::event::{CollationId, Column, ColumnType, Rows, TableName};
 
     fn event(kind: u8, body: &[u8]) -> RawEvent<'_> {
         RawEvent { timestamp: 0, kind, server_id: 1, log_pos: 500, flags: 0, body }
@@ -500,6 +511,28 @@ mod tests {
         assert_eq!(decoder.push(event(15, &[])), Ok(Decoded::Format));
         let unknown = decoder.push(event(23, &rows));
         assert_eq!(unknown, Err(DecodeError::NoTableMap(id)));
+    }
+
+    #[test]
+    fn rows_that_fit_are_appended_to_those_before() {
+        let mut decoder = bound();
+        let body = |rows: &[u8]| [&[7, 0, 0, 0, 0, 0, 1, 0, 2][..], rows].concat();
+        let first = decoder.push(event(23, &body(&[3, 0, 1, 0, 0, 0, 1, b'x'])));
+        let Ok(Decoded::Rows(mut rows)) = first else { panic!("{first:?}") };
+        let deleted = body(&[3, 0, 1, 0, 0, 0, 1, b'x', 2, 5, 0, 0, 0]);
+        assert_eq!(
+            decoder.push_onto(event(25, &deleted), Some(&mut rows)),
+            Ok(Decoded::RowsAppended)
+        );
+        let broken = decoder.push_onto(event(23, &deleted[..12]), Some(&mut rows));
+        assert!(matches!(broken, Err(DecodeError::Cell { .. })), "{broken:?}");
+        // An image of some columns does not fit to images of all.
+        let partial = decoder.push_onto(event(23, &body(&[1, 0, 5, 0, 0, 0])), Some(&mut rows));
+        assert!(matches!(partial, Ok(Decoded::Rows(_))), "{partial:?}");
+        let ops: Vec<Op> = rows.changes(0..rows.len()).map(|change| change.op()).collect();
+        assert_eq!(ops, [Op::Insert, Op::Delete, Op::Delete]);
+        let parts: Vec<_> = Rows::all(Arc::new(rows)).parts().collect();
+        assert_eq!(parts, [0..1, 1..3]);
     }
 
     #[test]

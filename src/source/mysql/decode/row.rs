@@ -66,13 +66,15 @@ impl RowDecoder {
     }
 
     /// Reads what stands behind the flags: the number of columns, which of them the images hold,
-    /// and the rows; `inflate` makes the rows of what stands in their place.
+    /// and the rows; `inflate` makes the rows of what stands in their place. Rows that fit are
+    /// appended to `open`; others are returned.
     pub(super) fn decode(
         &self,
         kind: RowsKind,
         mut body: Bytes<'_>,
         inflate: Option<Inflate>,
-    ) -> Result<RowsEvent, DecodeError> {
+        open: Option<&mut RowsEvent>,
+    ) -> Result<Option<RowsEvent>, DecodeError> {
         let error = |fault: RowFault| self.error(&fault);
         let whole = |fault: Fault| self.error(&fault.into());
         let count = body.count().map_err(whole)?;
@@ -90,24 +92,26 @@ impl RowDecoder {
                 Bytes(&inflated)
             }
         };
-        let mut event = RowsEvent::with_capacity(Arc::clone(&self.schema), estimate(rows.len()));
-        match second {
-            None => {
-                self.single(kind.op, &first, rows, &mut event).map_err(error)?;
-                let (before, after) = match kind.op {
-                    Op::Insert => (None, first.presence),
-                    Op::Update | Op::Delete => (first.presence, None),
-                };
-                event = event.with_presence(before, after);
-            }
-            Some(second) => {
-                self.updates(kind, (&first, &second), rows, &mut event).map_err(error)?;
-                let after = merged(&first, &second, self.columns.len());
-                event = event.with_presence(first.presence, after);
-            }
+        let after = second.as_ref().and_then(|second| merged(&first, second, count));
+        let presence = match kind.op {
+            Op::Insert => [None, first.presence.as_ref()],
+            Op::Update | Op::Delete => [first.presence.as_ref(), after.as_ref()],
+        };
+        let read = |event: &mut RowsEvent| {
+            let read = match &second {
+                None => self.single(kind.op, &first, rows, event),
+                Some(second) => self.updates(kind, (&first, second), rows, event),
+            };
+            read.map_err(error)
+        };
+        if let Some(open) = open.filter(|open| open.fits(&self.schema, presence)) {
+            return open.append(read).map(|()| None);
         }
-        event.shrink();
-        Ok(event)
+        let [before, after] = presence.map(Option::<&Presence>::cloned);
+        let event = RowsEvent::with_capacity(Arc::clone(&self.schema), estimate(rows.len()));
+        let mut event = event.with_presence(before, after);
+        read(&mut event)?;
+        Ok(Some(event))
     }
 
     /// The bitmap of an image's columns.
