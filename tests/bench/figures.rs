@@ -22,9 +22,18 @@ pub fn cpu(pid: u32) -> Duration {
 
 /// Resident memory of a process in bytes.
 pub fn resident(pid: u32) -> u64 {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that was ever resident of a process, in bytes.
+pub fn peak(pid: u32) -> u64 {
+    memory(pid, "VmHWM:")
+}
+
+fn memory(pid: u32, what: &str) -> u64 {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the server is alive");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("status has it");
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).expect("status has it");
     let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of kB");
     kib * 1024
 }

@@ -8,9 +8,11 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod allocations;
+mod bare;
 mod binlog;
 mod compare;
 mod figures;
+mod large;
 mod latency;
 mod lives;
 mod memory;
@@ -30,10 +32,13 @@ fn main() {
     {
         return streams::child(arguments);
     }
-    let sections: [(&str, fn()); 8] = [
+    let sections: [(&str, fn()); 11] = [
         ("encoder", speed::encoder),
         ("copy", speed::copy),
         ("binlog", binlog::binlog),
+        ("columns", binlog::columns),
+        ("large", large::large),
+        ("dumps", streams::dumps),
         ("latency", latency::latency),
         ("cancel", lives::cancel),
         ("death", lives::death),

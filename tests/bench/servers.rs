@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::real::{Kind, Server};
 use super::wire::{Client, Step};
 
 /// A vstreamd on an empty store of its own; ends with the value.
@@ -49,23 +50,40 @@ impl Vstreamd {
         self.dir.path().join("data/server-cert.pem")
     }
 
+    /// Starts `vstreamd serve` over the database `bench` of a server.
+    pub fn over(server: &Server) -> Vstreamd {
+        Self::configured(&format!(
+            "[[keyspace]]\nname = \"bench\"\n[[keyspace.shard]]\nname = \"0\"\n\
+             [[keyspace.shard.tablet]]\nalias = \"zone1-100\"\ntype = \"primary\"\n\
+             url = \"mysql://root@{}/bench?ssl-mode=DISABLED\"\n",
+            server.address()
+        ))
+    }
+
     /// A connection that may stream.
     pub fn client(&self) -> Client {
         ready(&self.address)
+    }
+
+    /// The same, where the keyspace is `bench`.
+    pub fn bench_client(&self) -> Client {
+        let mut client = Client::connect(&self.address);
+        prepare(&mut client, "bench");
+        client
     }
 }
 
 /// A connection to the vstreamd at `address` that may stream.
 pub fn ready(address: &str) -> Client {
     let mut client = Client::connect(address);
-    prepare(&mut client);
+    prepare(&mut client, "commerce");
     client
 }
 
-/// Lets a connection to a vstreamd stream.
-pub fn prepare(client: &mut Client) {
+/// Lets a connection to a vstreamd stream in a keyspace.
+pub fn prepare(client: &mut Client, keyspace: &str) {
     client.run("SET WORKLOAD = 'OLAP'");
-    client.run("USE commerce");
+    client.run(&format!("USE {keyspace}"));
 }
 
 /// Rows in vstreamd's shared log: prepared batches, as every follower gets them.
@@ -125,11 +143,30 @@ pub fn fill(client: &mut Client, first: u64, rows: u64, per_statement: u64) {
     }
 }
 
-fn row(id: u64) -> String {
+/// The values of one row.
+pub fn row(id: u64) -> String {
     let (customer, cents, second) = (id % 9973, id % 100, id % 60);
     let price = id % 100_000;
     format!(
         "({id},{customer},{price}.{cents:02},'2026-01-02 03:04:{second:02}','shipped',\
          'customer{customer}@example.com','a note of ordinary length')"
     )
+}
+
+/// A connection to a real server, in its database `bench`, which it makes.
+pub fn database(server: &Server) -> Client {
+    let mut client = Client::connect(&server.address());
+    client.run("CREATE DATABASE bench");
+    client.run("USE bench");
+    client
+}
+
+/// Up to where the server has logged.
+pub fn position(server: &Server, client: &mut Client) -> String {
+    let position = match server.kind {
+        Kind::MySql => "SELECT @@GLOBAL.gtid_executed",
+        Kind::MariaDb => "SELECT @@GLOBAL.gtid_binlog_pos",
+    };
+    let position = client.rows(position).pop().and_then(|mut row| row.pop().flatten());
+    position.expect("it logs by GTID")
 }

@@ -3,9 +3,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::servers::{Vstreamd, prepare};
+use super::figures::aim;
+use super::real::{Kind, start};
+use super::servers::{Vstreamd, database, prepare};
 use super::wire::{Client, Step, tls_config};
 
 /// A process that has streams open; ends with the value.
@@ -17,11 +19,16 @@ pub struct Streams {
 impl Streams {
     /// Opens so many streams, under TLS or in the clear.
     pub fn open(server: &Vstreamd, tls: bool, count: usize, statement: &str) -> Streams {
+        Self::of(server, "commerce", tls, count, statement)
+    }
+
+    /// The same in another keyspace.
+    fn of(server: &Vstreamd, keyspace: &str, tls: bool, count: usize, statement: &str) -> Streams {
         let own = std::env::current_exe().expect("this program has a path");
         let mut process = Command::new(own)
             .args([CHILD, &server.address])
             .arg(server.certificate())
-            .args([if tls { "tls" } else { "plain" }, &count.to_string(), statement])
+            .args([if tls { "tls" } else { "plain" }, &count.to_string(), keyspace, statement])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -58,15 +65,55 @@ impl Drop for Streams {
     }
 }
 
+/// However many streams there are, one connection reads the server's log.
+pub fn dumps() {
+    for kind in [Kind::MySql, Kind::MariaDb] {
+        let upstream = start(kind, &["--binlog-row-metadata=FULL"]);
+        let mut writer = database(&upstream);
+        writer.run("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT)");
+        let server = Vstreamd::over(&upstream);
+        for count in [1, 100, 1000] {
+            let mut streams = Streams::of(
+                &server,
+                "bench",
+                false,
+                count,
+                "VSTREAM * FROM t WHERE pos > 'current'",
+            );
+            writer.run("INSERT INTO t VALUES ()");
+            streams.have_rows();
+            let (dumps, all) = connections(&mut writer);
+            println!("  {kind:?}: {count} streams, {all} connections in all");
+            aim("dump connections", dumps as f64, "of one server", dumps == 1, "1");
+        }
+    }
+}
+
+/// How many connections a server sends its log on, and how many it has. It ends one whose reader has
+/// left when it next says that it is alive.
+fn connections(client: &mut Client) -> (usize, usize) {
+    let begun = Instant::now();
+    loop {
+        let processes = client.rows("SHOW PROCESSLIST");
+        let dumps = processes.iter().filter(|process| {
+            process[4].as_deref().is_some_and(|command| command.starts_with("Binlog Dump"))
+        });
+        let dumps = dumps.count();
+        if dumps == 1 || begun.elapsed() > Duration::from_secs(5) {
+            return (dumps, processes.len());
+        }
+    }
+}
+
 /// What the child does with the arguments that [`Streams::open`] gives it.
 pub fn child(arguments: &[String]) {
-    let [address, certificate, transport, count, statement] = arguments else {
-        panic!("the arguments are ADDRESS CERTIFICATE plain|tls COUNT STATEMENT");
+    let [address, certificate, transport, count, keyspace, statement] = arguments else {
+        panic!("the arguments are ADDRESS CERTIFICATE plain|tls COUNT KEYSPACE STATEMENT");
     };
     let tls = (transport == "tls").then(|| tls_config(certificate.as_ref()));
     let open = |_| {
         let mut client = Client::log_in(address, tls.as_ref(), BUFFER_BYTES);
-        prepare(&mut client);
+        prepare(&mut client, keyspace);
         client.open(statement);
         client
     };

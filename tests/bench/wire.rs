@@ -96,11 +96,27 @@ impl Client {
     /// Runs a statement that has no rows.
     pub fn run(&mut self, sql: &str) {
         self.command(QUERY, sql.as_bytes());
+        self.done(sql);
+    }
+
+    fn done(&mut self, sql: &str) {
         let reply = self.packet();
         match reply[0] {
             0x00 => {}
             0xff => panic!("{sql:.200}: {}", String::from_utf8_lossy(&reply)),
             _ => panic!("{sql:.200}: rows came back"),
+        }
+    }
+
+    /// Runs statements that have no rows, all sent before the first answer is read.
+    pub fn run_all(&mut self, statements: &[String]) {
+        let mut packets = Vec::new();
+        for statement in statements {
+            packets.extend(packet(0, &[&[QUERY], statement.as_bytes()].concat()));
+        }
+        self.stream.write_all(&packets).expect("send");
+        for statement in statements {
+            self.done(statement);
         }
     }
 
@@ -156,7 +172,13 @@ impl Client {
                 Step::End
             }
             _ => {
-                self.skip(length);
+                let mut part = length;
+                self.skip(part);
+                // A row beyond one packet goes on in the next.
+                while part == PACKET_BYTES_MAX {
+                    part = self.header();
+                    self.skip(part);
+                }
                 Step::Row
             }
         }
@@ -199,13 +221,7 @@ impl Client {
     }
 
     fn send(&mut self, sequence: u8, payload: &[u8]) {
-        assert!(payload.len() < PACKET_BYTES_MAX, "statements stay below one packet");
-        let mut packet = Vec::with_capacity(payload.len() + 4);
-        packet
-            .extend_from_slice(&u32::try_from(payload.len()).expect("checked").to_le_bytes()[..3]);
-        packet.push(sequence);
-        packet.extend_from_slice(payload);
-        self.stream.write_all(&packet).expect("send");
+        self.stream.write_all(&packet(sequence, payload)).expect("send");
     }
 
     fn packet(&mut self) -> Vec<u8> {
@@ -267,6 +283,12 @@ impl Client {
         self.ready.start += bytes;
         self.received += bytes as u64;
     }
+}
+
+fn packet(sequence: u8, payload: &[u8]) -> Vec<u8> {
+    assert!(payload.len() < PACKET_BYTES_MAX, "statements stay below one packet");
+    let length = u32::try_from(payload.len()).expect("checked").to_le_bytes();
+    [&length[..3], &[sequence], payload].concat()
 }
 
 fn cells(mut rest: &[u8]) -> Vec<Option<String>> {
