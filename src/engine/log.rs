@@ -137,16 +137,18 @@ impl Log {
     /// From here on rows of the tables of `scope` are in the log.
     pub fn open_segment(&self, scope: Scope) {
         let mut ring = self.ring();
+        let reads = |ring: &Ring| ring.segments.back().is_some_and(|last| last.scope == scope);
         // Reading again after a broken connection changes nothing.
-        if ring.segments.back().is_some_and(|segment| segment.scope == scope) {
+        if reads(&ring) {
             return;
         }
-        let segment = Segment {
-            index: ring.front + ring.parts.len() as u64,
-            before: ring.last.clone(),
-            scope,
-        };
-        ring.segments.push_back(segment);
+        let index = ring.front + ring.parts.len() as u64;
+        // Nothing was read under the scope before this one, if a server is quiet.
+        ring.segments.pop_back_if(|last| last.index == index);
+        if !reads(&ring) {
+            let before = ring.last.clone();
+            ring.segments.push_back(Segment { index, before, scope });
+        }
         drop(ring);
         self.changed.notify_waiters();
     }
@@ -311,5 +313,45 @@ impl Ring {
         while self.segments.get(1).is_some_and(|next| next.index <= self.front) {
             self.segments.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TableName;
+
+    #[test]
+    fn scopes_that_take_turns_on_a_quiet_server_need_no_room() {
+        let scope = |table: &str| Scope::tables([TableName::new("ks", table)]);
+        let gtid = |sequence| Gtid::MariaDb { domain: 0, server: 1, sequence };
+        let part = |sequence| Part {
+            gtid: gtid(sequence),
+            prepared: None,
+            first: true,
+            last: true,
+            events: vec![Event::Other(1)],
+            bytes: 1,
+        };
+        let log = Log::of_tail(1 << 20);
+        let seen = GtidSet::new();
+        log.reset(seen.clone());
+        log.open_segment(scope("a"));
+        log.append([part(1)]);
+        for _ in 0..3 {
+            log.open_segment(scope("b"));
+            assert!(log.now(&scope("b")).is_some() && log.now(&scope("a")).is_none());
+            assert_eq!(log.ring().segments.len(), 2);
+            assert_eq!(log.enter(&seen, &scope("b")), None);
+            log.open_segment(scope("a"));
+            assert!(log.now(&scope("a")).is_some() && log.now(&scope("b")).is_none());
+            assert_eq!(log.ring().segments.len(), 1);
+            assert!(log.enter(&seen, &scope("a")).is_some());
+        }
+        log.open_segment(scope("b"));
+        log.append([part(2)]);
+        log.open_segment(scope("a"));
+        assert_eq!(log.ring().segments.len(), 3);
+        assert_eq!(log.enter(&seen, &scope("a")), None);
     }
 }
