@@ -37,7 +37,7 @@ pub(super) struct Tail {
 struct Demand {
     /// What each lease wants.
     leases: Vec<Arc<Scope>>,
-    /// All that the leases wanted when one of them wanted more than was read.
+    /// All that the leases wanted when it was started, or one of them wanted more than was read.
     scope: Option<Scope>,
     running: bool,
 }
@@ -86,14 +86,14 @@ impl Tail {
     pub fn lease(self: &Arc<Self>, scope: &Arc<Scope>) -> TailLease {
         let mut demand = self.demand();
         demand.leases.push(Arc::clone(scope));
+        let start = !demand.running;
         let wider = demand.scope.as_ref().is_none_or(|have| !have.covers(scope));
-        if wider {
+        if wider || start {
             // What only streams wanted that have left is not read any longer.
             let mut all = Scope::default();
             demand.leases.iter().for_each(|scope| all.join(scope));
             demand.scope = Some(all);
         }
-        let start = !demand.running;
         if start {
             demand.running = true;
             // No cursor may take the end of an earlier run for the end of this one.
@@ -127,7 +127,7 @@ impl Tail {
         }
     }
 
-    /// The leases that are left keep their scope: the next one to come starts it again.
+    /// The leases that are left stay: the next one to come starts it again for all of them.
     fn stop(&self, end: End) {
         let mut demand = self.demand();
         demand.running = false;
@@ -294,4 +294,28 @@ impl<'a> Run<'a> {
 pub(super) fn ended_early() -> SourceError {
     let context = "the source ended the stream of changes".to_owned();
     SourceError::Disconnected { context, source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TableName;
+    use crate::plan::TabletType;
+    use crate::source::memory::MemorySource;
+
+    #[tokio::test]
+    async fn a_tail_that_failed_begins_again_with_what_is_still_wanted() {
+        let source: Arc<dyn Source> = Arc::new(MemorySource::new("s"));
+        let tablet =
+            crate::engine::Tablet { name: "t".into(), tablet_type: TabletType::Primary, source };
+        let tail = Arc::new(Tail::new(tablet, Arc::new(EngineConfig::default())));
+        let scope = |table: &str| Arc::new(Scope::tables([TableName::new("ks", table)]));
+        let (gone, _stays) = (tail.lease(&Arc::new(Scope::all())), tail.lease(&scope("a")));
+        tail.stop(End::Failed(Arc::new(ended_early())));
+        drop(gone);
+        let _comes = tail.lease(&scope("b"));
+        let mut both = (*scope("a")).clone();
+        both.join(&scope("b"));
+        assert_eq!(tail.scope(), both);
+    }
 }
