@@ -38,6 +38,8 @@ struct Open {
     first: bool,
     events: Vec<Event>,
     bytes: usize,
+    /// There are rows among `events`, or what stands in their place.
+    has_changes: bool,
 }
 
 /// What came of some events.
@@ -107,13 +109,15 @@ impl Intake {
         }
         let bytes = event_bytes(&event);
         let prepared = self.prepared.take();
-        self.open = Some(Open { gtid, prepared, first: true, events: vec![event], bytes });
+        let events = vec![event];
+        self.open = Some(Open { gtid, prepared, first: true, events, bytes, has_changes: false });
         Ok(())
     }
 
     fn push(&mut self, event: Event) {
         if let Some(open) = &mut self.open {
             open.bytes += event_bytes(&event);
+            open.has_changes |= matches!(event, Event::Row(_) | Event::Unreadable(_));
             open.events.push(event);
         }
     }
@@ -125,8 +129,7 @@ impl Intake {
             [Event::Ddl(_) | Event::Other(_)] => open.first,
             _ => false,
         };
-        let has_rows = || open.events.iter().any(|event| matches!(event, Event::Row(_)));
-        if !last && (open.bytes < self.part_bytes || !has_rows()) {
+        if !last && (open.bytes < self.part_bytes || !open.has_changes) {
             return;
         }
         let bytes = open.bytes + PART_BYTES;
@@ -141,6 +144,7 @@ impl Intake {
         });
         open.first = false;
         open.bytes = 0;
+        open.has_changes = false;
         if last {
             self.open = None;
             self.broken = None;
@@ -172,3 +176,26 @@ impl fmt::Display for IntakeError {
 
 /// What a part costs beside its events.
 const PART_BYTES: usize = size_of::<Part>() + 64;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::Unreadable;
+
+    #[test]
+    fn a_transaction_that_cannot_be_shown_is_cut_as_well() {
+        let (what, mend) = ("w".repeat(100), "m".repeat(100));
+        let unreadable = Event::Unreadable(Arc::new(Unreadable { tables: Vec::new(), what, mend }));
+        let gtid = Gtid::MariaDb { domain: 0, server: 1, sequence: 1 };
+        let mut events = vec![Event::Gtid(gtid), Event::Begin(1)];
+        events.extend(std::iter::repeat_n(unreadable, 100));
+        events.push(Event::Commit(1));
+        let parts = Intake::new(1000).take(events).unwrap().parts;
+        assert!(parts.len() > 10, "{}", parts.len());
+        assert!(parts.iter().all(|part| part.bytes < 1000 + 1000), "{parts:?}");
+        let shape: Vec<_> = parts.iter().map(|part| (part.first, part.last)).collect();
+        assert_eq!((shape.first(), shape.last()), (Some(&(true, false)), Some(&(false, true))));
+    }
+}
