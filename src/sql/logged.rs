@@ -90,6 +90,14 @@ impl Logged {
         }
     }
 
+    /// The word that a statement begins with, in upper case. Nothing else of the text: that may be
+    /// somebody's data.
+    pub fn verb(text: &str) -> String {
+        let Some(Word::Bare(first)) = lexer::Words::new(text).next() else { return String::new() };
+        let letters = first.chars().take_while(char::is_ascii_alphabetic);
+        letters.map(|letter| letter.to_ascii_uppercase()).collect()
+    }
+
     /// Reads a statement's text; every text is something.
     pub fn read(text: &str) -> Self {
         match Words(lexer::Words::new(text).peekable()).statement() {
@@ -419,6 +427,21 @@ mod tests {
             other => format!("{other:?}"),
         };
         assert_eq!(read, expected, "{text}");
+    }
+
+    #[test]
+    fn a_verb_holds_nothing_of_the_statement_behind_it() {
+        for (text, verb) in [
+            ("insert into t values ('secret')", "INSERT"),
+            ("INSERT/**/INTO/**/t/**/VALUES('secret')", "INSERT"),
+            ("/* from app */ -- x\nupdate`t`set a=1", "UPDATE"),
+            ("/*!50000 delete*/from t", "DELETE"),
+            ("load_secret", "LOAD"),
+            ("'secret'", ""),
+            ("", ""),
+        ] {
+            assert_eq!(Logged::verb(text), verb, "{text}");
+        }
     }
 
     #[test]

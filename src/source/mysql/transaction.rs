@@ -491,7 +491,7 @@ impl Assembler {
     }
 
     fn statement_logged(&self, tables: Vec<TableName>, text: &str) -> Unreadable {
-        let verb = text.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        let verb = Logged::verb(text);
         let gtid = self.named().map(|gtid| gtid.to_string()).unwrap_or_default();
         Unreadable {
             tables,
