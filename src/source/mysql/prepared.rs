@@ -7,6 +7,7 @@
 //! nobody ends must not fill the memory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::event::{Event, Gtid, GtidSet, Timestamp};
 use crate::source::SourceError;
@@ -20,6 +21,9 @@ pub(super) struct Kept {
 
 impl Kept {
     pub fn push(&mut self, event: Event) {
+        if repeats(self.events.last(), &event) {
+            return;
+        }
         self.bytes += bytes(&event);
         self.events.push(event);
     }
@@ -106,6 +110,15 @@ fn too_large() -> SourceError {
     }
 }
 
+/// Whether it says nothing but what the event before it says: many changes that cannot be shown have
+/// one reason.
+pub(super) fn repeats(last: Option<&Event>, event: &Event) -> bool {
+    match (last, event) {
+        (Some(Event::Unreadable(last)), Event::Unreadable(why)) => Arc::ptr_eq(last, why),
+        _ => false,
+    }
+}
+
 /// About what an event costs while it waits.
 pub(super) fn bytes(event: &Event) -> usize {
     size_of::<Event>()
@@ -113,6 +126,7 @@ pub(super) fn bytes(event: &Event) -> usize {
             Event::Row(rows) => rows.event.bytes(),
             Event::RowsQuery(text) => text.len(),
             Event::Ddl(ddl) => ddl.statement.len(),
+            Event::Unreadable(why) => why.what.len() + why.mend.len(),
             _ => 0,
         }
 }

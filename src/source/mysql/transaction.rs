@@ -95,6 +95,9 @@ impl Ready {
             Event::Ddl(ddl) => self.told.retain(|table, _| !ddl.tables.contains(table)),
             _ => {}
         }
+        if prepared::repeats(self.events.last(), &event) {
+            return;
+        }
         self.bytes += prepared::bytes(&event);
         self.events.push(event);
     }
@@ -709,10 +712,40 @@ mod tests {
     }
 
     #[test]
+    fn many_changes_that_cannot_be_shown_for_one_reason_are_told_once() {
+        let why = |what: &str| {
+            let what = what.to_owned();
+            Arc::new(Unreadable { tables: Vec::new(), what, mend: "m".repeat(1000) })
+        };
+        for start in ["G1; BEGIN", "G1; XA START 'a'"] {
+            let mut assembler = assemble(Flavour::Mysql, start).unwrap();
+            for why in [why("a"), why("b")] {
+                for _ in 0..100 {
+                    assembler.unreadable(Arc::clone(&why)).unwrap();
+                }
+            }
+            match start {
+                "G1; BEGIN" => assembler.commit(1).unwrap(),
+                _ => assembler.prepared("a", true, 1).unwrap(),
+            }
+            assert!((2000..5000).contains(&assembler.bytes()), "{}", assembler.bytes());
+            let events: Vec<_> = assembler.take().iter().map(print).collect();
+            assert_eq!(events.join(" "), "G1 B U0 U0 C");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
-        for script in
-            ["BEGIN", "G1; G2", "G1; Rt", "Rt", "G1; C", "G1; BEGIN; G2", "G1; BEGIN; Rt; ROLLBACK"]
-        {
+        for script in [
+            "BEGIN",
+            "G1; G2",
+            "G1; Rt",
+            "Rt",
+            "G1; C",
+            "G1; BEGIN; G2",
+            "G1; BEGIN; Rt; ROLLBACK",
+            "G1; BEGIN; delete from db.m; Rt; ROLLBACK",
+        ] {
             let error = run(Flavour::Mysql, script).unwrap_err().to_string();
             assert!(error.starts_with("the server's log holds "), "{script}: {error}");
         }
