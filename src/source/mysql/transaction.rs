@@ -66,6 +66,8 @@ struct Transaction {
     time: Timestamp,
     /// GTID and BEGIN were told.
     told: bool,
+    /// Rows were told.
+    has_rows: bool,
     /// A statement about tables in place of, or before, its rows.
     ddl: Option<Event>,
 }
@@ -186,7 +188,8 @@ impl Assembler {
     /// What the GTID names is a transaction.
     pub fn begin(&mut self, time: Timestamp) -> Result<(), SourceError> {
         let Open::Named(gtid) = self.open else { return Err(self.misplaced("BEGIN")) };
-        self.open = Open::Transaction(Transaction { gtid, time, told: false, ddl: None });
+        let transaction = Transaction { gtid, time, told: false, has_rows: false, ddl: None };
+        self.open = Open::Transaction(transaction);
         Ok(())
     }
 
@@ -223,6 +226,7 @@ impl Assembler {
         }
         if let Open::Transaction(transaction) = &mut self.open {
             transaction.begin(&mut self.ready);
+            transaction.has_rows = true;
             self.ready.push_rows(rows);
             return Ok(());
         }
@@ -380,10 +384,11 @@ impl Assembler {
     }
 
     /// What was rolled back is not in a log of rows; a server that logs it all the same, because
-    /// a table could not roll back, would have to say which rows stay.
+    /// a table could not roll back, would have to say which rows stay. Where it logs statements in
+    /// place of rows, whoever wants their tables was told that their changes are not known.
     fn rollback(&mut self, time: Timestamp) -> Result<(), SourceError> {
         match &self.open {
-            Open::Transaction(Transaction { told: false, .. }) => self.commit(time),
+            Open::Transaction(Transaction { has_rows: false, .. }) => self.commit(time),
             Open::Transaction(_)
             | Open::Nothing
             | Open::Named(_)
@@ -701,6 +706,10 @@ mod tests {
         mysql("G1; BEGIN; insert into t values (1); C", "G1 B U0 C | 1");
         mysql("G1; BEGIN; insert into x.t select * from db.t; C", "G1 B C | 1");
         mysql("G1; BEGIN; DELETE FROM `db`.`m`; C", "G1 B U1 C | 1");
+        mysql(
+            "G1; BEGIN; delete from db.m; ROLLBACK; G2; BEGIN; Rt; C",
+            "G1 B U1 C G2 B Ft Rt C | 1-2",
+        );
         mysql("G1; CREATE TABLE t SELECT 1; G2; BEGIN; Rt; C", "G1 B D1 U1 C G2 B Ft Rt C | 1-2");
         mysql("G1; CREATE TABLE x.t SELECT * FROM t", "G1 O | 1");
         mariadb("G1; DELETE FROM `db`.`m`; G2; B; Rt; C", "G1 B U1 C G2 B Ft Rt C | 0-1-2");
