@@ -6,7 +6,11 @@ use vstreamd::engine::EngineConfig;
 use vstreamd::source::Source;
 
 use super::follow::{Followed, KINDS, open, purge};
-use crate::harness::stream;
+use crate::harness::stream::{self, Marks, Stream};
+use crate::harness::trace::Request;
+
+const PREPARE: &[&str] =
+    &["XA START 'x'", "INSERT INTO t VALUES (1, 'prepared')", "XA END 'x'", "XA PREPARE 'x'"];
 
 const STEPS: &str = "CREATE PROCEDURE steps(step INT) BEGIN \
      DECLARE i INT DEFAULT 0; \
@@ -71,6 +75,29 @@ async fn what_was_prepared_before_a_stream_comes_with_its_commit() {
         let rows: Vec<_> = begun.rows().iter().map(|row| row.line.as_str()).collect();
         let expected = ["t + 4 after", "t + 2 found", "t * 1 earlier -> 1 changed", "t + 5 last"];
         assert_eq!(rows, expected, "{kind:?}");
+    }
+}
+
+/// The server has begun another file of its log since the commit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_prepared_and_committed_in_older_files_is_found_at_once() {
+    for kind in KINDS {
+        let followed = Followed::start(kind, &[]).await;
+        let mut writer = followed.writer().await;
+        run(&mut writer, PREPARE).await;
+        let marks = Marks::from([("P".to_owned(), followed.source.position().await.unwrap())]);
+        run(
+            &mut writer,
+            &["XA COMMIT 'x'", "FLUSH BINARY LOGS", "INSERT INTO t VALUES (2, 'last')"],
+        )
+        .await;
+        let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
+        let request = Request { start: "P".to_owned(), ..Request::default() };
+        let mut begun = Stream::open(&engine, &request, &marks).await.unwrap();
+        let target = followed.source.position().await.unwrap();
+        begun.settle(&target).await.unwrap();
+        let rows: Vec<_> = begun.rows().iter().map(|row| row.line.as_str()).collect();
+        assert_eq!(rows, ["t + 1 prepared", "t + 2 last"], "{kind:?}");
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn executed(
 }
 
 /// Places in the log before `end` to read it from again, each farther back than the one before it;
-/// the last is where the log begins.
+/// the last is where the log begins. None if it begins behind `end`.
 pub async fn places_before(
     conn: &mut Conn,
     flavour: Flavour,
@@ -98,6 +98,8 @@ pub async fn places_before(
         }
     }
     places.push(purged);
+    // The log may go on far behind `end`, and may have been cut behind it.
+    places.retain(|place| end.contains_set(place));
     places.dedup();
     Ok(places)
 }
