@@ -26,7 +26,7 @@ pub(super) struct Prepare {
 }
 
 /// Finds where the XA transaction was prepared that `commit` ends, for a run that began behind
-/// `start`; `None` if the log no longer says so, or not within [`SEARCH_TIME_MAX`].
+/// `start`; `None` if the log no longer says so.
 pub(super) async fn find(
     server: &Server,
     start: &GtidSet,
@@ -52,7 +52,25 @@ pub(super) async fn find(
         }
         Ok(None)
     };
-    tokio::time::timeout(SEARCH_TIME_MAX, search).await.unwrap_or(Ok(None))
+    in_time(server, commit, xid, search).await
+}
+
+/// A search that takes too long may yet end in time when it is made again.
+async fn in_time<T>(
+    server: &Server,
+    commit: Gtid,
+    xid: &str,
+    search: impl Future<Output = Result<T, SourceError>>,
+) -> Result<T, SourceError> {
+    tokio::time::timeout(SEARCH_TIME_MAX, search).await.unwrap_or_else(|_| {
+        let context = format!(
+            "{commit} commits XA transaction {xid}, and where it was prepared was not found in \
+             the log of {} within {SEARCH_TIME_MAX:?}; begin at a position with {commit} in it to \
+             leave it out",
+            server.name()
+        );
+        Err(SourceError::Disconnected { context, source: None })
+    })
 }
 
 /// The first halves of the XA transactions of these names among what the server had executed when
@@ -148,3 +166,26 @@ async fn search(
 
 /// How long a stream waits for what was prepared long ago.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Budget, ServerUrl};
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_search_that_takes_too_long_may_be_made_again() {
+        let url = ServerUrl::parse("mysql://u@127.0.0.1/db").unwrap();
+        let server = Server::new("db-1", url, Arc::new(Budget::new(1)));
+        let commit = Gtid::MariaDb { domain: 0, server: 1, sequence: 7 };
+        let never = std::future::pending::<Result<(), SourceError>>();
+        let error = in_time(&server, commit, "x'78',x'',1", never).await.unwrap_err();
+        assert!(error.is_transient());
+        assert_eq!(
+            error.to_string(),
+            "0-1-7 commits XA transaction x'78',x'',1, and where it was prepared was not found in \
+             the log of db-1 within 600s; begin at a position with 0-1-7 in it to leave it out"
+        );
+    }
+}
