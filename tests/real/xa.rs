@@ -1,9 +1,14 @@
 //! XA transactions that were prepared before a stream began.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use vstreamd::engine::EngineConfig;
-use vstreamd::source::Source;
+use vstreamd::event::Event;
+use vstreamd::source::mysql::{Budget, MysqlSource, Server, ServerUrl};
+use vstreamd::source::{Scope, Source, Span};
 
 use super::follow::{Followed, KINDS, open, purge};
 use crate::harness::stream::{self, Marks, Stream};
@@ -98,6 +103,36 @@ async fn what_was_prepared_and_committed_in_older_files_is_found_at_once() {
         begun.settle(&target).await.unwrap();
         let rows: Vec<_> = begun.rows().iter().map(|row| row.line.as_str()).collect();
         assert_eq!(rows, ["t + 1 prepared", "t + 2 last"], "{kind:?}");
+    }
+}
+
+/// The one connection that there may be reads the changes, so that a search waits for another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_before_a_commit_does_not_wait_for_the_search() {
+    for kind in KINDS {
+        let followed = Followed::start(kind, &[]).await;
+        let mut writer = followed.writer().await;
+        run(&mut writer, PREPARE).await;
+        let start = followed.source.position().await.unwrap();
+        let mut second = followed.writer().await;
+        run(&mut second, &["CREATE TABLE u (id INT PRIMARY KEY)"]).await;
+        run(&mut writer, &["XA COMMIT 'x'"]).await;
+        let url = format!("mysql://root@{}/ks", followed.server.address());
+        let budget = Arc::new(Budget::new(1));
+        let server = Server::new("narrow-1", ServerUrl::parse(&url).unwrap(), budget);
+        let source = MysqlSource::new(server, "ks");
+        let span = Span { start, until: None };
+        let mut changes = source.changes(span, Scope::all()).await.unwrap();
+        let read = async {
+            loop {
+                let events = changes.next().await.unwrap().unwrap();
+                if events.iter().any(|event| matches!(event, Event::Ddl(_))) {
+                    return;
+                }
+            }
+        };
+        let read = tokio::time::timeout(Duration::from_secs(30), read).await;
+        assert!(read.is_ok(), "{kind:?}");
     }
 }
 

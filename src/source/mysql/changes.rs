@@ -13,7 +13,7 @@ use super::names::Names;
 use super::pump::{self, Pump};
 use super::shapes::Shapes;
 use super::transaction::{Assembler, Lacking};
-use crate::event::{Event, Gtid, GtidSet};
+use crate::event::{Event, Gtid, GtidSet, TableName};
 use crate::source::{Changes, Scope, SourceError, Span};
 
 /// A run of changes of a server.
@@ -75,16 +75,24 @@ impl LogChanges {
         is_reached && self.assembler.is_between_transactions()
     }
 
-    /// Reads until there are events and nothing more has arrived, or enough of them.
+    /// Reads until there are events and nothing more has arrived, or enough of them, or the server
+    /// has to be asked for what comes next, which takes its time.
     async fn read(&mut self) -> Result<(), SourceError> {
         while !self.is_done() && self.assembler.bytes() < BATCH_BYTES {
             if let Some(lacking) = self.assembler.lacking().cloned() {
+                if !self.assembler.is_empty() {
+                    return Ok(());
+                }
                 let rows = self.prepared_before(&lacking).await?;
                 self.assembler.supply(lacking, rows)?;
                 continue;
             }
             if let Some(id) = self.unbound {
-                self.bind(id).await?;
+                let table = self.wanted(id);
+                if table.is_some() && !self.assembler.is_empty() {
+                    return Ok(());
+                }
+                self.bind(id, table).await?;
                 self.unbound = None;
             }
             let event = if self.assembler.is_empty() {
@@ -118,11 +126,17 @@ impl LogChanges {
         Ok(before.assembler.take_prepared(xid))
     }
 
-    async fn bind(&mut self, id: TableId) -> Result<(), SourceError> {
-        let map = self.decoder.table_map(id).expect("the decoder has just told of it");
+    /// The table of a table map if its rows are read.
+    fn wanted(&self, id: TableId) -> Option<TableName> {
+        let map = self.decoder.table_map(id).expect(TOLD);
         let name = self.names.table(&map.database, &map.table);
+        name.filter(|name| self.scope.has(name))
+    }
+
+    async fn bind(&mut self, id: TableId, table: Option<TableName>) -> Result<(), SourceError> {
+        let map = self.decoder.table_map(id).expect(TOLD);
         let place = (self.assembler.read(), self.assembler.named());
-        let binding = match name.filter(|name| self.scope.has(name)) {
+        let binding = match table {
             Some(name) => self.shapes.of(&name, map, place).await?,
             None => Binding::Skip,
         };
@@ -162,5 +176,6 @@ impl Changes for LogChanges {
     }
 }
 
+const TOLD: &str = "the decoder has just told of it";
 /// About how many bytes of events are handed out at once.
 const BATCH_BYTES: usize = 256 << 10;
