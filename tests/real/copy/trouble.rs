@@ -260,7 +260,12 @@ async fn prepare(server: &Server, xid: &str, statement: &str) {
     ] {
         writer.query_drop(statement).await.unwrap();
     }
+    let left =
+        format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = {}", writer.id());
     writer.disconnect().await.unwrap();
+    // Until the server has ended the session, the transaction is nobody else's to commit.
+    let mut admin = connect(server, "ks").await;
+    while admin.query_first::<u64, _>(left.as_str()).await.unwrap() != Some(0) {}
 }
 
 /// What is prepared while tables are copied is in no view, and comes once with its commit: what was
