@@ -34,6 +34,15 @@ async fn connect(server: &Server) -> Result<Connection, ConnectError> {
     }
 }
 
+/// Connects in both ways, the library's and our own.
+async fn connect_both(server: &Server) -> Result<(), ConnectError> {
+    let connected = connect(server).await.map(|_| ());
+    let raw = server.connect_raw().await.map(|_| ());
+    let (said, raw_said) = (connected.as_ref().err(), raw.as_ref().err());
+    assert_eq!(raw_said.map(ToString::to_string), said.map(ToString::to_string));
+    connected
+}
+
 /// The cipher of the connection; empty in the clear.
 async fn cipher(server: &Server) -> String {
     let mut connection = connect(server).await.unwrap_or_else(|error| panic!("{error:?}"));
@@ -46,7 +55,7 @@ async fn cipher(server: &Server) -> String {
 async fn a_session_is_set_up_for_its_purpose() {
     for (real, flavour) in [(mysql(), Flavour::Mysql), (mariadb(), Flavour::MariaDb)] {
         let server = server(real, "root", "");
-        let mut connection = server.connect(Purpose::Changes).await.unwrap();
+        let mut connection = server.connect(Purpose::Snapshot).await.unwrap();
         assert_eq!(connection.flavour, flavour);
         assert_eq!(connection.account, "root@127.0.0.1");
         let query = "SELECT @@time_zone, @@sql_mode, @@net_write_timeout, DATABASE()";
@@ -76,7 +85,7 @@ async fn errors_can_be_told_apart() {
     )
     .await;
     let address = mysql().address();
-    let error = |url: String| async move { connect(&at(&url)).await.unwrap_err() };
+    let error = |url: String| async move { connect_both(&at(&url)).await.unwrap_err() };
     let found = error("mysql://u@no-such-host.invalid/d".to_owned()).await;
     assert!(matches!(&found, ConnectError::UnknownHost { host, .. } if host.contains("no-such")));
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -106,7 +115,7 @@ async fn questions_hold_a_place_in_the_budget() {
         let server = Server::new("one", ServerUrl::parse(&url).unwrap(), Arc::clone(&budget));
         let asked = server.ask(async |_| Ok(budget.in_use())).await.unwrap();
         assert_eq!((asked, budget.in_use()), (1, 0));
-        let held = server.connect(Purpose::Changes).await.unwrap();
+        let held = server.connect(Purpose::Questions).await.unwrap();
         let source = MysqlSource::new(server, "ks");
         for question in 0..3 {
             let asked = async {
@@ -194,7 +203,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
     let server = at(&format!("mysql://u@{address}/d"));
     // The clock stands still only while everything waits for it.
     tokio::time::pause();
-    let found = connect(&server).await.unwrap_err();
+    let found = connect_both(&server).await.unwrap_err();
     assert!(matches!(found, ConnectError::TimedOut { .. }), "{found:?}");
     assert_eq!(server.budget().in_use(), 0);
 }
@@ -206,6 +215,10 @@ async fn servers_log_in_by_each_plugin() {
         &[
             "CREATE USER IF NOT EXISTS cold@'127.0.0.1' IDENTIFIED BY 'geheim'",
             "CREATE USER IF NOT EXISTS warm@'127.0.0.1' IDENTIFIED BY 'geheim'",
+            "CREATE USER IF NOT EXISTS cold_raw@'127.0.0.1' IDENTIFIED BY 'geheim'",
+            "CREATE USER IF NOT EXISTS warm_raw@'127.0.0.1' IDENTIFIED BY 'geheim'",
+            "CREATE USER IF NOT EXISTS none@'127.0.0.1'",
+            "CREATE USER IF NOT EXISTS sha256@'127.0.0.1' IDENTIFIED WITH sha256_password BY 'g'",
         ],
     )
     .await;
@@ -218,9 +231,21 @@ async fn servers_log_in_by_each_plugin() {
     for _ in 0..2 {
         assert_ne!(cipher(&secured).await, "");
     }
+    for (login, mode) in [("cold_raw:geheim", "DISABLED"), ("warm_raw:geheim", "REQUIRED")] {
+        let server = server(mysql(), login, &format!("?ssl-mode={mode}"));
+        for _ in 0..2 {
+            server.connect_raw().await.unwrap();
+        }
+        connect(&server).await.unwrap();
+    }
+    connect_both(&server(mysql(), "none", "")).await.unwrap();
+    let found = connect_both(&server(mysql(), "sha256:g", "")).await.unwrap_err();
+    assert!(matches!(found, ConnectError::Login { .. }), "{found:?}");
+    let found = connect_both(&server(mysql(), "cold:falsch", "")).await.unwrap_err();
+    assert!(matches!(found, ConnectError::Denied { .. }), "{found:?}");
     run(mariadb(), &["CREATE OR REPLACE USER native@'127.0.0.1' IDENTIFIED BY 'geheim'"]).await;
-    connect(&server(mariadb(), "native:geheim", "")).await.unwrap();
-    let found = connect(&server(mariadb(), "native:falsch", "")).await.unwrap_err();
+    connect_both(&server(mariadb(), "native:geheim", "")).await.unwrap();
+    let found = connect_both(&server(mariadb(), "native:falsch", "")).await.unwrap_err();
     assert!(matches!(found, ConnectError::Denied { .. }), "{found:?}");
 }
 
@@ -234,7 +259,8 @@ async fn mariadbs_ed25519_logs_in() {
     run(&real, &[create]).await;
     let connection = connect(&server(&real, "ed:geheim", "")).await.unwrap();
     assert_eq!(connection.account, "ed@127.0.0.1");
-    let found = connect(&server(&real, "ed:falsch", "")).await.unwrap_err();
+    connect_both(&server(&real, "ed:geheim", "")).await.unwrap();
+    let found = connect_both(&server(&real, "ed:falsch", "")).await.unwrap_err();
     assert!(matches!(found, ConnectError::Denied { .. }), "{found:?}");
 }
 
@@ -253,7 +279,7 @@ async fn passwords_come_from_files() {
     // No restart is needed for another password.
     for (written, opens) in [("falsch\n", false), ("geheim\n", true)] {
         std::fs::write(&path, written).unwrap();
-        assert_eq!(connect(&server).await.is_ok(), opens);
+        assert_eq!(connect_both(&server).await.is_ok(), opens);
     }
 }
 
@@ -298,6 +324,30 @@ impl Certificates {
     }
 }
 
+/// The same for connections of our own, which verify a certificate without a name as well.
+async fn check_raw(real: &real::Server, ca: &Path, name: &str, strange: &Path) {
+    run(real, &["CREATE USER secured@'127.0.0.1' REQUIRE SSL"]).await;
+    let connect = |parameters: String| {
+        let server = server(real, "secured", &parameters);
+        async move { server.connect_raw().await.map(|_| ()) }
+    };
+    let found = connect("?ssl-mode=DISABLED".to_owned()).await;
+    assert!(matches!(found, Err(ConnectError::Denied { .. })), "{found:?}");
+    connect(String::new()).await.unwrap();
+    connect("?ssl-mode=REQUIRED".to_owned()).await.unwrap();
+    let mode = |mode: &str, ca: &Path| format!("?ssl-mode={mode}&ssl-ca={}", ca.display());
+    connect(mode("VERIFY_CA", ca)).await.unwrap();
+    let found = connect(mode("VERIFY_IDENTITY", ca)).await;
+    assert!(
+        matches!((name, &found), ("here", Ok(())) | (_, Err(ConnectError::Unverified { .. }))),
+        "{name}: {found:?}"
+    );
+    for mode_name in ["VERIFY_CA", "VERIFY_IDENTITY"] {
+        let found = connect(mode(mode_name, strange)).await;
+        assert!(matches!(found, Err(ConnectError::Unverified { .. })), "{found:?}");
+    }
+}
+
 #[tokio::test]
 async fn tls_is_as_the_mode_says() {
     let certificates = Certificates::make();
@@ -312,6 +362,7 @@ async fn tls_is_as_the_mode_says() {
             assert_eq!(cipher(&url("?ssl-mode=DISABLED")).await, "");
             assert_ne!(cipher(&url("")).await, "");
             assert_ne!(cipher(&url("?ssl-mode=REQUIRED")).await, "");
+            check_raw(&real, &ca, name, &strange).await;
             let verified = |mode: &'static str| {
                 let server = url(&modes(mode));
                 async move { connect(&server).await.map(|_| ()) }
@@ -334,10 +385,11 @@ async fn tls_is_as_the_mode_says() {
 
 #[tokio::test]
 async fn tls_that_a_server_does_not_have() {
-    let found = connect(&server(mariadb(), "root", "?ssl-mode=REQUIRED")).await.unwrap_err();
+    let found = connect_both(&server(mariadb(), "root", "?ssl-mode=REQUIRED")).await.unwrap_err();
     assert!(matches!(found, ConnectError::NoTls { mode: "REQUIRED", .. }), "{found:?}");
     assert_eq!(cipher(&server(mariadb(), "root", "?ssl-mode=PREFERRED")).await, "");
+    server(mariadb(), "root", "?ssl-mode=PREFERRED").connect_raw().await.unwrap();
     let missing = "?ssl-ca=/no/such/file&ssl-mode=VERIFY_IDENTITY";
-    let found = connect(&server(mysql(), "root", missing)).await.unwrap_err();
+    let found = connect_both(&server(mysql(), "root", missing)).await.unwrap_err();
     assert!(matches!(found, ConnectError::File { .. }), "{found:?}");
 }

@@ -7,7 +7,7 @@
 use super::connect::Server;
 use super::decode::{Binding, Decoded, Decoder};
 use super::names::{Changed, Names};
-use super::pump::{self, Pump};
+use super::pump::Pump;
 use crate::event::{Gtid, GtidSet, TableName};
 use crate::source::SourceError;
 use crate::sql::Logged;
@@ -83,7 +83,7 @@ async fn scan(
     let mut statements = Vec::new();
     while !read.contains_set(to) {
         let event = pump.next().await?;
-        let decoded = decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))?;
+        let decoded = decoder.push(event.raw()).map_err(|error| pump.corrupt(error))?;
         let mut ended = None;
         match decoded {
             Decoded::TableMap { id, bound: false } => {

@@ -4,13 +4,12 @@
 //! Nothing is read ahead of the caller but what has arrived already.
 
 use async_trait::async_trait;
-use mysql_async::binlog::events::Event as LogEvent;
 
 use super::connect::Server;
 use super::decode::{Binding, Decoded, Decoder, TableId};
 use super::lookback;
 use super::names::Names;
-use super::pump::{self, Pump};
+use super::pump::{LogEvent, Pump};
 use super::shapes::Shapes;
 use super::transaction::{Assembler, Lacking};
 use crate::event::{Event, Gtid, GtidSet, TableName};
@@ -144,7 +143,7 @@ impl LogChanges {
     }
 
     fn push(&mut self, event: &LogEvent) -> Result<(), SourceError> {
-        let raw = pump::raw(event);
+        let raw = event.raw();
         let open_rows = self.assembler.open_rows();
         let decoded =
             self.decoder.push_onto(raw, open_rows).map_err(|error| self.pump.corrupt(error))?;

@@ -3,6 +3,7 @@
 //! Nothing is tried twice here, and no connection is kept for later: retries are the engine's.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, TlsError};
 
 use super::Flavour;
 use super::budget::{Budget, Exhausted, Permit};
-use super::tls::{self, SecureError};
+use super::protocol::{Credentials, RawConnection};
+use super::tls::{self, Secure, SecureError};
 use super::url::ServerUrl;
 use crate::source::{Cause, ConnectError, SourceError};
 
@@ -29,8 +31,6 @@ pub struct Server {
 pub enum Purpose {
     /// Short questions: settings, positions, schemas.
     Questions,
-    /// The binary log, for hours.
-    Changes,
     /// The rows of tables.
     Snapshot,
 }
@@ -116,6 +116,30 @@ impl Server {
             .map_err(SourceError::from)
     }
 
+    /// Opens a connection whose packets are read as they are, in a bounded time.
+    pub async fn connect_raw(&self) -> Result<RawConnection, ConnectError> {
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in_raw());
+        connecting.await.unwrap_or_else(|_| {
+            Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
+        })
+    }
+
+    async fn log_in_raw(&self) -> Result<RawConnection, ConnectError> {
+        let ServerUrl { host, user, database, password, tls, .. } = &*self.url;
+        let password = password.read().map_err(|unread| self.unread(unread))?;
+        let secure = Secure::of(tls, host).map_err(|error| self.insecure(error))?;
+        let credentials = Credentials {
+            user,
+            password: password.as_deref(),
+            database,
+            max_packet: PACKET_BYTES_MAX,
+        };
+        let addresses = self.resolve().await?;
+        RawConnection::open(&addresses, secure, &credentials, KEEPALIVE_TIME)
+            .await
+            .map_err(|error| self.error(error))
+    }
+
     /// Asks the server something, over a connection that is opened for it, in a bounded time.
     pub async fn ask<T>(
         &self,
@@ -161,10 +185,8 @@ impl Server {
 
     async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
         let options = self.options().await?;
-        let mut conn = tls::connect(options, &self.url.tls).await.map_err(|error| match error {
-            SecureError::Unread { path, source } => self.unread((path, source)),
-            SecureError::Refused(error) => self.error(error),
-        })?;
+        let secured = tls::connect(options, &self.url.tls).await;
+        let mut conn = secured.map_err(|error| self.insecure(error))?;
         let failed = |error| self.error(error);
         let identity = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
         let row: Option<(String, String, bool)> =
@@ -178,11 +200,7 @@ impl Server {
     async fn options(&self) -> Result<OptsBuilder, ConnectError> {
         let ServerUrl { host, port, user, database, password, .. } = &*self.url;
         let password = password.read().map_err(|unread| self.unread(unread))?;
-        // Resolved here, so that an unknown name can be told from a server that is away.
-        let unknown =
-            |source| ConnectError::UnknownHost { host: host.clone(), source: Arc::new(source) };
-        let resolved = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(unknown)?;
-        let addresses: Vec<_> = resolved.map(|address| address.ip()).collect();
+        let addresses = self.resolve().await?.iter().map(SocketAddr::ip).collect::<Vec<_>>();
         Ok(OptsBuilder::default()
             .ip_or_hostname(host)
             .resolved_ips(Some(addresses))
@@ -193,11 +211,27 @@ impl Server {
             // The library would leave TCP for the server's socket, which may be another server's.
             .prefer_socket(false)
             // Events may be larger than the server's own limit for statements.
-            .max_allowed_packet(Some(PACKET_BYTES_MAX))
+            .max_allowed_packet(usize::try_from(PACKET_BYTES_MAX).ok())
             .wait_timeout(Some(WAIT_TIMEOUT_SECONDS))
             .tcp_keepalive(Some(KEEPALIVE_TIME))
             .stmt_cache_size(0_usize)
             .connect_attribute("program_name", "vstreamd"))
+    }
+
+    /// Looked up here, so that an unknown name can be told from a server that is away.
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+        let ServerUrl { host, port, .. } = &*self.url;
+        let unknown =
+            |source| ConnectError::UnknownHost { host: host.clone(), source: Arc::new(source) };
+        let resolved = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(unknown)?;
+        Ok(resolved.collect())
+    }
+
+    fn insecure(&self, error: SecureError) -> ConnectError {
+        match error {
+            SecureError::Unread { path, source } => self.unread((path, source)),
+            SecureError::Refused(error) => self.error(error),
+        }
     }
 
     fn unread(&self, (path, error): (PathBuf, io::Error)) -> ConnectError {
@@ -267,8 +301,7 @@ fn session(purpose: Purpose, flavour: Flavour) -> String {
         Flavour::Mysql => ", max_execution_time = 0",
         Flavour::MariaDb => ", max_statement_time = 0",
     });
-    if matches!(purpose, Purpose::Changes | Purpose::Snapshot) {
-        // Whoever reads slowly holds us up; the server is to be as patient as we are.
+    if purpose == Purpose::Snapshot {
         statement.push_str(&format!(", net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}"));
     }
     statement
@@ -279,10 +312,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most that the protocol allows for.
-const PACKET_BYTES_MAX: usize = 1 << 30;
+const PACKET_BYTES_MAX: u32 = 1 << 30;
 /// Given so that the library does not ask the server for it.
 const WAIT_TIMEOUT_SECONDS: usize = 28_800;
 /// Silence after which the kernel asks whether the server is there.
 const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
-/// How long the server lets us read nothing before it hangs up.
-const NET_WRITE_TIMEOUT_SECONDS: u32 = 3600;
+/// How long the server lets us read nothing before it hangs up. Whoever reads slowly holds us up; the
+/// server is to be as patient as we are.
+pub(super) const NET_WRITE_TIMEOUT_SECONDS: u32 = 3600;

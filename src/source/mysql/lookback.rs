@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::bounds;
 use super::connect::{Connection, Server};
 use super::decode::{Binding, Decoded, Decoder};
-use super::pump::{self, Pump};
+use super::pump::Pump;
 use super::transaction;
 use crate::event::{Gtid, GtidSet};
 use crate::source::SourceError;
@@ -109,7 +109,7 @@ async fn prepared_behind(
     // The last one is read to its end once the next thing is said.
     while !read.contains_set(until) {
         let event = pump.next().await?;
-        match decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))? {
+        match decoder.push(event.raw()).map_err(|error| pump.corrupt(error))? {
             Decoded::TableMap { id, bound: false } => {
                 decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
             }
@@ -143,7 +143,7 @@ async fn search(
     let mut found = None;
     loop {
         let event = pump.next().await?;
-        match decoder.push(pump::raw(&event)).map_err(|error| pump.corrupt(error))? {
+        match decoder.push(event.raw()).map_err(|error| pump.corrupt(error))? {
             Decoded::TableMap { id, bound: false } => {
                 decoder.bind(id, Binding::Skip).map_err(|error| pump.corrupt(error))?;
             }

@@ -11,6 +11,7 @@ mod lookback;
 mod names;
 mod preflight;
 mod prepared;
+mod protocol;
 mod pump;
 mod schema;
 mod shapes;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
 pub use preflight::refused_log;
+pub use protocol::RawConnection;
 pub use tls::{SecureError, connect as connect_secured};
 pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 

@@ -182,11 +182,6 @@ impl Settings {
             );
             findings.push(advice(what, self.set("binlog_row_metadata", "'FULL'")));
         }
-        if self.get("binlog_transaction_compression") == "ON" {
-            let what = "binlog_transaction_compression is ON: whoever reads the log has each transaction \
-                        in memory as large as it is uncompressed";
-            findings.push(advice(what, self.set("binlog_transaction_compression", "OFF")));
-        }
         if self.differs("binlog_checksum", "CRC32") {
             let what = "binlog_checksum is NONE: damage to the log goes unnoticed";
             findings.push(advice(what, self.set("binlog_checksum", "'CRC32'")));
@@ -309,14 +304,13 @@ const REPLICATION: &str = "REPLICATION SLAVE";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];
 const DAY_SECONDS: f64 = 86_400.0;
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 15] = [
     "binlog_checksum",
     "binlog_expire_logs_seconds",
     "binlog_format",
     "binlog_row_image",
     "binlog_row_metadata",
     "binlog_row_value_options",
-    "binlog_transaction_compression",
     "expire_logs_days",
     "gtid_mode",
     "gtid_slave_pos",
@@ -381,9 +375,6 @@ mod tests {
         check(Mysql, &json, false, "documents", mend);
         let mend = "SET PERSIST binlog_row_metadata = 'FULL'";
         check(Mysql, &[("binlog_row_metadata", "MINIMAL")], false, "ALTER TABLE", mend);
-        let mend = "SET PERSIST binlog_transaction_compression = OFF";
-        let compressed = [("binlog_transaction_compression", "ON")];
-        check(Mysql, &compressed, false, "as large as it is uncompressed", mend);
         let mend = "SET PERSIST binlog_checksum = 'CRC32'";
         check(Mysql, &[("binlog_checksum", "NONE")], false, "unnoticed", mend);
         let mend = "SET PERSIST binlog_expire_logs_seconds = 604800";

@@ -4,41 +4,43 @@
 //! a position that the server cannot serve, and a connection that is to be made again.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_core::Stream;
-use mysql_async::binlog::BinlogChecksumAlg;
-use mysql_async::binlog::events::Event as LogEvent;
-use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, DriverError, Error, IoError, Sid};
+use bytes::{Buf, Bytes};
+use mysql_async::{Conn, DriverError, Error, Sid};
+use mysql_common::packets::{ComBinlogDump, ComBinlogDumpGtid, ComRegisterSlave};
 
 use super::Flavour;
 use super::bounds::Bounds;
 use super::budget::Permit;
-use super::connect::{Purpose, Server};
-use super::decode::{Decoded, Query, RawEvent, XaStep};
+use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Purpose, Server};
+use super::decode::{
+    Decoded, Framing, Payload, Query, RawEvent, TRANSACTION_PAYLOAD, XaStep, inner_event,
+};
 use super::names::Changed;
 use super::preflight;
+use super::protocol::RawConnection;
 use super::transaction::Assembler;
 use crate::event::{GtidSet, Timestamp};
 use crate::source::{SourceError, now_seconds};
 
 /// A server's log being read.
 pub(super) struct Pump {
-    stream: BinlogStream,
+    connection: RawConnection,
     server: Server,
     pub flavour: Flavour,
     /// The server takes names in any case.
     pub folds_names: bool,
     pub start: GtidSet,
+    framing: Framing,
     /// Where the last event ended, for errors.
     place: Place,
     /// The server has found the position and sends what follows.
     has_begun: bool,
-    /// Events inside a compressed transaction that are still to come.
-    inner: usize,
+    /// A compressed transaction, some events of which are still to come.
+    payload: Option<Payload>,
     _permit: Permit,
 }
 
@@ -49,129 +51,134 @@ struct Place {
     position: u32,
 }
 
+/// An event of the log, checked.
+#[derive(Debug)]
+pub(super) struct LogEvent {
+    timestamp: u32,
+    kind: u8,
+    server_id: u32,
+    log_pos: u32,
+    flags: u16,
+    body: Bytes,
+}
+
+impl LogEvent {
+    fn new(bytes: &Bytes, raw: RawEvent<'_>) -> Self {
+        let RawEvent { timestamp, kind, server_id, log_pos, flags, body } = raw;
+        Self { timestamp, kind, server_id, log_pos, flags, body: bytes.slice_ref(body) }
+    }
+
+    /// The event as the decoder takes it.
+    pub fn raw(&self) -> RawEvent<'_> {
+        let Self { timestamp, kind, server_id, log_pos, flags, ref body } = *self;
+        RawEvent { timestamp, kind, server_id, log_pos, flags, body }
+    }
+}
+
 impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
-        let connection = server.connect(Purpose::Changes).await?;
-        let (flavour, folds_names) = (connection.flavour, connection.folds_names);
-        let account = connection.account.clone();
-        let (conn, permit) = connection.into_parts();
-        let ask = Self::ask(server, (conn, flavour), &account, start);
-        let stream = server.in_time(ask).await?;
+        let mut asked = server.connect(Purpose::Questions).await?;
+        server.in_time(check(server, &mut asked, start)).await?;
+        let (flavour, folds_names) = (asked.flavour, asked.folds_names);
+        let account = asked.account.clone();
+        let (conn, permit) = asked.into_parts();
+        // The log takes this connection's place in the budget.
+        server.in_time(leave(server, conn)).await?;
+        let mut connection = server.connect_raw().await?;
+        server.in_time(ask(server, &mut connection, flavour, (start, &account))).await?;
         Ok(Self {
-            stream,
+            connection,
             server: server.clone(),
             flavour,
             folds_names,
             start: start.clone(),
+            framing: Framing::default(),
             place: Place::default(),
             has_begun: false,
-            inner: 0,
+            payload: None,
             _permit: permit,
         })
     }
 
-    async fn ask(
-        server: &Server,
-        (mut conn, flavour): (Conn, Flavour),
-        account: &str,
-        start: &GtidSet,
-    ) -> Result<BinlogStream, SourceError> {
-        let failed = |error| server.broken("ask for the log", error);
-        preflight::require_fit(&mut conn, flavour, server).await?;
-        Bounds::read(&mut conn, flavour, server).await?.check(start)?;
-        let request = match flavour {
-            Flavour::Mysql => {
-                let uuid = random_uuid();
-                let set_up = format!(
-                    "SET @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, \
-                     @source_heartbeat_period = {HEARTBEAT_NANOSECONDS}, \
-                     @slave_uuid = '{uuid}', @replica_uuid = '{uuid}'"
-                );
-                conn.query_drop(set_up).await.map_err(failed)?;
-                let sids: Vec<Sid<'static>> = start
-                    .entries()
-                    .map(|entry| entry.parse())
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| server.unreadable(error))?;
-                BinlogStreamRequest::new(server_id()).with_gtid().with_gtid_set(sids)
-            }
-            Flavour::MariaDb => {
-                let set_up = format!(
-                    "SET @mariadb_slave_capability = 4, @slave_gtid_strict_mode = 1, \
-                     @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, \
-                     @slave_connect_state = '{}'",
-                    start.bare()
-                );
-                conn.query_drop(set_up).await.map_err(failed)?;
-                BinlogStreamRequest::new(server_id())
-            }
-        };
-        let stream = conn.get_binlog_stream(request).await;
-        stream.map_err(|error| dump_refused(server, account, error))
-    }
-
     /// The next event. Waits for it, as long as the server shows that it is alive. Cancel-safe.
     pub async fn next(&mut self) -> Result<LogEvent, SourceError> {
-        let next = poll_fn(|context| Pin::new(&mut self.stream).poll_next(context));
-        let silence_max = if self.has_begun { SILENCE_MAX } else { SEEK_TIME_MAX };
-        match tokio::time::timeout(silence_max, next).await {
-            Ok(event) => self.received(event),
-            Err(_) => Err(SourceError::Disconnected {
-                context: format!(
-                    "{} has said nothing for {silence_max:?}, not even that it is alive",
-                    self.server.name()
-                ),
-                source: None,
-            }),
+        loop {
+            if let Some(event) = self.received()? {
+                return Ok(event);
+            }
+            let silence_max = if self.has_begun { SILENCE_MAX } else { SEEK_TIME_MAX };
+            match tokio::time::timeout(silence_max, self.connection.receive()).await {
+                Ok(received) => received.map_err(|error| self.failed(error))?,
+                Err(_) => {
+                    let context = format!(
+                        "{} has said nothing for {silence_max:?}, not even that it is alive",
+                        self.server.name()
+                    );
+                    return Err(SourceError::Disconnected { context, source: None });
+                }
+            }
         }
     }
 
     /// The next event if it is there.
     pub async fn ready(&mut self) -> Option<Result<LogEvent, SourceError>> {
-        let stream = &mut self.stream;
-        let event = poll_fn(|context| {
-            Poll::Ready(match Pin::new(&mut *stream).poll_next(context) {
-                Poll::Ready(event) => Some(event),
-                Poll::Pending => None,
-            })
-        });
-        let event = event.await?;
-        Some(self.received(event))
+        loop {
+            if let Some(event) = self.received().transpose() {
+                return Some(event);
+            }
+            let received = {
+                let mut receive = pin!(self.connection.receive());
+                poll_fn(|context| Poll::Ready(receive.as_mut().poll(context))).await
+            };
+            match received {
+                Poll::Pending => return None,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Some(Err(self.failed(error))),
+            }
+        }
     }
 
-    fn received(
-        &mut self,
-        event: Option<mysql_async::Result<LogEvent>>,
-    ) -> Result<LogEvent, SourceError> {
-        let event = match event {
-            Some(Ok(event)) => event,
-            Some(Err(error)) => return Err(self.failed(error)),
-            // A server that shuts down says that there is no more; there will be.
-            None => {
-                let context = format!("{} ended its log, as at a shutdown", self.server.name());
-                return Err(SourceError::Disconnected { context, source: None });
+    /// The next event if all of it has been received.
+    fn received(&mut self) -> Result<Option<LogEvent>, SourceError> {
+        loop {
+            if let Some(payload) = &mut self.payload {
+                match payload.next_event() {
+                    Ok(Some(bytes)) => return self.inner(&bytes).map(Some),
+                    Ok(None) => self.payload = None,
+                    Err(error) => return Err(self.corrupt(error)),
+                }
             }
-        };
-        let header = event.header();
-        // What stands for no place in the log may come before the server has looked for one.
-        self.has_begun |= header.log_pos() != 0;
-        if self.inner > 0 {
-            if header.log_pos() != 0 {
-                return Err(self.corrupt("a compressed transaction broke off"));
+            let packet = self.connection.received().map_err(|error| self.failed(error))?;
+            let Some(mut packet) = packet else { return Ok(None) };
+            match packet.first() {
+                Some(&EVENT) => packet.advance(1),
+                // A server that shuts down says that there is no more; there will be.
+                Some(&END) if packet.len() < END_BYTES_MAX => {
+                    let context = format!("{} ended its log, as at a shutdown", self.server.name());
+                    return Err(SourceError::Disconnected { context, source: None });
+                }
+                _ => return Err(self.corrupt("the server sent something else than an event")),
             }
-            self.inner -= 1;
-            return Ok(event);
+            let raw = self.framing.event(&packet).map_err(|error| self.corrupt(error))?;
+            let event = LogEvent::new(&packet, raw);
+            // What stands for no place in the log may come before the server has looked for one.
+            if event.log_pos != 0 {
+                self.has_begun = true;
+                self.place.position = event.log_pos;
+            }
+            if (self.flavour, event.kind) != (Flavour::Mysql, TRANSACTION_PAYLOAD) {
+                return Ok(Some(event));
+            }
+            let payload = Payload::open(event.body).map_err(|error| self.corrupt(error))?;
+            self.payload = Some(payload);
         }
-        if header.log_pos() != 0 {
-            self.place.position = header.log_pos();
-        }
-        let checksum = event.checksum().map(u32::from_le_bytes);
-        let computed = || event.calc_checksum(BinlogChecksumAlg::BINLOG_CHECKSUM_ALG_CRC32);
-        if checksum.is_some_and(|checksum| checksum != computed()) {
-            return Err(self.corrupt("an event's checksum does not fit its bytes"));
-        }
-        Ok(event)
+    }
+
+    /// An event of a compressed transaction.
+    fn inner(&self, bytes: &Bytes) -> Result<LogEvent, SourceError> {
+        let raw = inner_event(bytes).map_err(|error| self.corrupt(error))?;
+        Ok(LogEvent::new(bytes, raw))
     }
 
     /// Hands on what an event says; what a statement changed besides rows.
@@ -204,7 +211,7 @@ impl Pump {
             Decoded::Heartbeat { .. } => assembler.heartbeat(now_seconds()),
             Decoded::Anonymous => return Err(self.no_gtids()),
             Decoded::Incident { message } => return Err(self.lacks_changes(&message)),
-            Decoded::Payload { .. } | Decoded::Rotate { .. } => self.note(&decoded),
+            Decoded::Rotate { .. } => self.note(&decoded),
             Decoded::TableMap { .. }
             | Decoded::RowsAppended
             | Decoded::Skip
@@ -215,12 +222,10 @@ impl Pump {
         Ok(Changed::Nothing)
     }
 
-    /// Takes what an event says of the events behind it.
+    /// Takes what an event says of the place of those behind it.
     pub fn note(&mut self, decoded: &Decoded) {
-        match decoded {
-            Decoded::Payload { events } => self.inner = *events,
-            Decoded::Rotate { file, .. } => self.place = Place { file: file.clone(), position: 4 },
-            _ => {}
+        if let Decoded::Rotate { file, .. } = decoded {
+            self.place = Place { file: file.clone(), position: 4 };
         }
     }
 
@@ -264,27 +269,82 @@ impl Pump {
                     message: said.message,
                 }
             }
-            // The library takes an event for what it is not.
-            Error::Io(IoError::Io(source)) if source.kind() == std::io::ErrorKind::InvalidData => {
-                self.corrupt(source)
-            }
-            Error::Driver(error @ DriverError::UnexpectedPacket { .. }) => self.corrupt(error),
+            Error::Driver(
+                error @ (DriverError::PacketOutOfOrder | DriverError::PacketTooLarge),
+            ) => self.corrupt(error),
             error => self.server.broken("read the log", error),
         }
     }
 }
 
-/// An event as the decoder takes it.
-pub(super) fn raw(event: &LogEvent) -> RawEvent<'_> {
-    let header = event.header();
-    RawEvent {
-        timestamp: header.timestamp(),
-        kind: header.event_type_raw(),
-        server_id: header.server_id(),
-        log_pos: header.log_pos(),
-        flags: header.flags_raw(),
-        body: event.data(),
-    }
+/// Refuses a server or a position of which no log can be had.
+async fn check(
+    server: &Server,
+    connection: &mut Connection,
+    start: &GtidSet,
+) -> Result<(), SourceError> {
+    let Connection { conn, flavour, .. } = connection;
+    preflight::require_fit(conn, *flavour, server).await?;
+    Bounds::read(conn, *flavour, server).await?.check(start)
+}
+
+async fn leave(server: &Server, conn: Conn) -> Result<(), SourceError> {
+    conn.disconnect().await.map_err(|error| server.broken("leave a session", error))
+}
+
+/// Asks for the log as a replica does.
+async fn ask(
+    server: &Server,
+    connection: &mut RawConnection,
+    flavour: Flavour,
+    (start, account): (&GtidSet, &str),
+) -> Result<(), SourceError> {
+    let refused = |error| dump_refused(server, account, error);
+    connection.run(&set_up(flavour, start)).await.map_err(refused)?;
+    let id = server_id();
+    connection.command(&ComRegisterSlave::new(id)).await.map_err(refused)?;
+    connection.expect_ok().await.map_err(refused)?;
+    let asked = match flavour {
+        Flavour::Mysql => {
+            let sids: Vec<Sid<'static>> = start
+                .entries()
+                .map(|entry| entry.parse())
+                .collect::<Result<_, _>>()
+                .map_err(|error| server.unreadable(error))?;
+            let dump = ComBinlogDumpGtid::new(id).with_pos(FIRST_EVENT_AT.into()).with_sids(sids);
+            connection.command(&dump).await
+        }
+        Flavour::MariaDb => {
+            let dump = ComBinlogDump::new(id).with_pos(FIRST_EVENT_AT);
+            connection.command(&dump).await
+        }
+    };
+    asked.map_err(refused)
+}
+
+/// Tells the server what this reader of its log knows and wants.
+fn set_up(flavour: Flavour, start: &GtidSet) -> String {
+    let mut statement = format!(
+        "SET net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
+         @master_binlog_checksum = @@GLOBAL.binlog_checksum, \
+         @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, "
+    );
+    statement.push_str(&match flavour {
+        Flavour::Mysql => {
+            let uuid = random_uuid();
+            format!(
+                "@source_binlog_checksum = @@GLOBAL.binlog_checksum, \
+                 @source_heartbeat_period = {HEARTBEAT_NANOSECONDS}, \
+                 @slave_uuid = '{uuid}', @replica_uuid = '{uuid}'"
+            )
+        }
+        Flavour::MariaDb => format!(
+            "@mariadb_slave_capability = 4, @slave_gtid_strict_mode = 1, \
+             @slave_connect_state = '{}'",
+            start.bare()
+        ),
+    });
+    statement
 }
 
 /// What went wrong with the request for the log.
@@ -308,6 +368,13 @@ fn random_uuid() -> String {
 
 /// MySQL's number for all that may be wrong with reading its log.
 const READING_LOG: u16 = 1236;
+/// Behind the bytes that name a file of the log.
+const FIRST_EVENT_AT: u32 = 4;
+/// First bytes of what a server sends of its log.
+const EVENT: u8 = 0x00;
+const END: u8 = 0xfe;
+/// A longer packet is no end.
+const END_BYTES_MAX: usize = 9;
 /// How often a server with nothing to say says so.
 const HEARTBEAT_NANOSECONDS: u64 = 1_000_000_000;
 /// How long a server may say nothing at all.

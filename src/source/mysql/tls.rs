@@ -1,9 +1,21 @@
-//! The modes of MySQL's `--ssl-mode` in terms of mysql_async and rustls.
+//! The modes of MySQL's `--ssl-mode` in terms of mysql_async, and of rustls for the connections that
+//! are our own.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use mysql_async::{ClientIdentity, Conn, DriverError, OptsBuilder, SslOpts};
+use mysql_async::{ClientIdentity, Conn, DriverError, IoError, OptsBuilder, SslOpts};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::url::{Tls, TlsIdentity, TlsMode};
 
@@ -65,6 +77,128 @@ fn secured(tls: &Tls) -> Result<Option<SslOpts>, SecureError> {
     Ok(Some(options))
 }
 
+/// How a connection of our own is secured.
+pub(super) struct Secure {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    /// A server without TLS is not good enough.
+    pub is_demanded: bool,
+}
+
+impl Secure {
+    /// As the mode says; `None` is in the clear.
+    pub fn of(tls: &Tls, host: &str) -> Result<Option<Self>, SecureError> {
+        if tls.mode == TlsMode::Disabled {
+            return Ok(None);
+        }
+        let name = ServerName::try_from(host.to_owned());
+        let name = name.map_err(|error| refused(mysql_async::TlsError::InvalidDnsName(error)))?;
+        let config = Arc::new(client_config(tls)?);
+        Ok(Some(Self { config, name, is_demanded: tls.mode != TlsMode::Preferred }))
+    }
+
+    /// Goes on under TLS.
+    pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+    ) -> Result<TlsStream<S>, mysql_async::Error> {
+        let connected = TlsConnector::from(self.config).connect(self.name, stream).await;
+        connected.map_err(|error| mysql_async::Error::Io(IoError::Io(error)))
+    }
+}
+
+fn client_config(tls: &Tls) -> Result<ClientConfig, SecureError> {
+    let failed = |error: rustls::Error| refused(error.into());
+    let bad_pem = |error| refused(mysql_async::TlsError::Pem(error));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    match &tls.ca {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            for certificate in CertificateDer::pem_slice_iter(&read(path)?) {
+                roots.add(certificate.map_err(bad_pem)?).map_err(failed)?;
+            }
+        }
+    }
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| refused(error.into()))?;
+    let verifier = Verifier { mode: tls.mode, verifier };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(failed)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some(TlsIdentity { certificate, key }) = &tls.identity else {
+        return Ok(config.with_no_client_auth());
+    };
+    let chain = CertificateDer::pem_slice_iter(&read(certificate)?).collect::<Result<_, _>>();
+    let key = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(bad_pem)?;
+    config.with_client_auth_cert(chain.map_err(bad_pem)?, key).map_err(failed)
+}
+
+fn refused(error: mysql_async::TlsError) -> SecureError {
+    SecureError::Refused(error.into())
+}
+
+/// Asks as much of a certificate as the mode does.
+#[derive(Debug)]
+struct Verifier {
+    mode: TlsMode,
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified =
+            || self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        match self.mode {
+            TlsMode::Disabled | TlsMode::Preferred | TlsMode::Required => {
+                Ok(ServerCertVerified::assertion())
+            }
+            // The name is looked at last: all else is in order.
+            TlsMode::VerifyCa => verified().or_else(|error| match error {
+                rustls::Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                ) => Ok(ServerCertVerified::assertion()),
+                error => Err(error),
+            }),
+            TlsMode::VerifyIdentity => verified(),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, SecureError> {
     std::fs::read(path).map_err(|source| SecureError::Unread { path: path.to_owned(), source })
 }
@@ -82,7 +216,7 @@ pub fn offers_none(error: &mysql_async::Error) -> bool {
 /// there are, and a second one asks for one of them. A certificate without any name cannot be
 /// verified.
 fn name_presented(error: &mysql_async::Error) -> Option<String> {
-    let rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext {
+    let rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
         presented,
         ..
     }) = tls_error(error)?

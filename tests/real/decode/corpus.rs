@@ -10,10 +10,12 @@ use std::sync::OnceLock;
 
 use fastrand::Rng;
 use mysql_async::Conn;
-use vstreamd::source::mysql::decode::{Binding, DecodeError, Decoded, Decoder};
+use vstreamd::source::mysql::decode::{
+    Binding, DecodeError, Decoded, Decoder, TRANSACTION_PAYLOAD,
+};
 
 use super::values::{self, Sample};
-use super::{LogEvent, flavour, log, run, session};
+use super::{LogEvent, flavour, inner_events, log, run, session};
 use crate::harness::real::{self, Kind};
 use crate::harness::rounds;
 
@@ -54,8 +56,12 @@ fn written(event: &LogEvent) -> String {
     line
 }
 
-/// Feeds an event and binds what asks for it, by what the log alone says.
+/// Feeds an event and binds what asks for it, by what the log alone says. The events of a compressed
+/// transaction are in the corpus behind it, as in a log.
 fn push(decoder: &mut Decoder, event: &LogEvent) -> Result<Decoded, DecodeError> {
+    if event.kind == TRANSACTION_PAYLOAD {
+        return inner_events(event).map(|_| Decoded::Skip);
+    }
     let said = decoder.push(event.raw())?;
     if let Decoded::TableMap { id, bound: false } = said {
         let schema = decoder.table_map(id).unwrap().schema(None);

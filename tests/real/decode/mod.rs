@@ -15,7 +15,10 @@ use mysql_async::{Conn, Row as Answer, Value};
 use vstreamd::event::row::{Cell, Row};
 use vstreamd::event::{RowsEvent, TableSchema};
 use vstreamd::source::Source;
-use vstreamd::source::mysql::decode::{Binding, Decoded, Decoder, RawEvent};
+use vstreamd::source::mysql::decode::{
+    Binding, DecodeError, Decoded, Decoder, Framing, Payload, RawEvent, TRANSACTION_PAYLOAD,
+    inner_event,
+};
 use vstreamd::source::mysql::{Budget, Flavour, MysqlSource, Server as Upstream, ServerUrl};
 
 use crate::harness::real::{Kind, Server};
@@ -37,30 +40,9 @@ impl LogEvent {
         RawEvent { timestamp, kind, server_id, log_pos, flags, body }
     }
 
-    /// Reads the first event of `bytes`, and how long it is.
-    fn read(bytes: &[u8], checksum: usize) -> Option<(Self, usize)> {
-        let number =
-            |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().unwrap()));
-        let length = usize::try_from(number(9)?).unwrap();
-        let event = Self {
-            timestamp: number(0)?,
-            kind: bytes[4],
-            server_id: number(5)?,
-            log_pos: number(13)?,
-            flags: u16::from_le_bytes(bytes.get(17..19)?.try_into().unwrap()),
-            body: bytes.get(19..length - checksum)?.to_vec(),
-        };
-        Some((event, length))
-    }
-
-    /// All events that follow each other in `bytes`.
-    fn read_all(mut bytes: &[u8], checksum: usize) -> Vec<Self> {
-        let mut events = Vec::new();
-        while let Some((event, length)) = Self::read(bytes, checksum) {
-            bytes = &bytes[length..];
-            events.push(event);
-        }
-        events
+    fn new(raw: RawEvent<'_>) -> Self {
+        let RawEvent { timestamp, kind, server_id, log_pos, flags, body } = raw;
+        Self { timestamp, kind, server_id, log_pos, flags, body: body.to_vec() }
     }
 }
 
@@ -71,9 +53,20 @@ pub fn log(server: &Server) -> Vec<LogEvent> {
     let mut events = Vec::new();
     for name in index.lines() {
         let file = PathBuf::from(name);
-        let bytes = std::fs::read(data.join(file.file_name().unwrap())).unwrap();
-        for event in LogEvent::read_all(&bytes[4..], 4) {
-            let inner = if event.kind == 40 { inner_events(&event.body) } else { Vec::new() };
+        let mut bytes = std::fs::read(data.join(file.file_name().unwrap())).unwrap();
+        // The flag of a file that is still written to, which its checksum leaves out.
+        bytes[4 + 17] &= !1;
+        let mut framing = Framing::default();
+        let mut rest = &bytes[4..];
+        while let Some(length) = rest.get(9..13) {
+            let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+            let (bytes, behind) = rest.split_at(length);
+            rest = behind;
+            let event = LogEvent::new(framing.event(bytes).unwrap());
+            let inner = match event.kind {
+                TRANSACTION_PAYLOAD => inner_events(&event).unwrap(),
+                _ => Vec::new(),
+            };
             events.push(event);
             events.extend(inner);
         }
@@ -81,11 +74,14 @@ pub fn log(server: &Server) -> Vec<LogEvent> {
     events
 }
 
-/// What BinlogStream makes of a compressed transaction.
-fn inner_events(body: &[u8]) -> Vec<LogEvent> {
-    let magic = [0x28, 0xb5, 0x2f, 0xfd];
-    let start = body.windows(4).position(|window| window == magic).unwrap();
-    LogEvent::read_all(&zstd::decode_all(&body[start..]).unwrap(), 0)
+/// The events of a compressed transaction.
+fn inner_events(event: &LogEvent) -> Result<Vec<LogEvent>, DecodeError> {
+    let mut payload = Payload::open(event.body.clone().into())?;
+    let mut events = Vec::new();
+    while let Some(bytes) = payload.next_event()? {
+        events.push(LogEvent::new(inner_event(&bytes)?));
+    }
+    Ok(events)
 }
 
 pub fn flavour(kind: Kind) -> Flavour {
@@ -112,7 +108,7 @@ pub fn decode(
 ) -> Vec<Decoded> {
     let mut decoder = Decoder::new(flavour(kind));
     let mut decoded = Vec::new();
-    for event in events {
+    for event in events.iter().filter(|event| event.kind != TRANSACTION_PAYLOAD) {
         let said = decoder.push(event.raw()).unwrap_or_else(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             panic!("{kind:?}: {error}: {cause:?} in {event:02x?}")

@@ -104,6 +104,15 @@ pub enum DecodeError {
         #[source]
         mismatch: super::SchemaMismatch,
     },
+    /// The event is not what the server wrote.
+    #[error("an event's checksum does not fit its bytes")]
+    Checksum,
+    /// The file has checksums of a kind that no server is known to write.
+    #[error("events have checksums of unknown kind {0}")]
+    UnknownChecksum(u8),
+    /// Its events were to be fed in its place.
+    #[error("a compressed transaction was fed as one event")]
+    Compressed,
     /// An event that no server is known to send and that may not be ignored.
     #[error("event of unknown kind {0:#04x}")]
     UnknownEvent(u8),

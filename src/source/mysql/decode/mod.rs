@@ -1,6 +1,7 @@
 //! Binary log bytes -> what they say. Synchronous and pure; bytes from a server never panic.
 //!
-//! The reader feeds every event of a log to one [`Decoder`], in the log's order. After each
+//! [`Framing`] takes the events of a log out of a server's bytes, [`Payload`] those of a compressed
+//! transaction. The reader feeds each of them to one [`Decoder`], in the log's order. After each
 //! [`Decoded::TableMap`] that is not bound it looks at [`Decoder::table_map`] and says by
 //! [`Decoder::bind`] whether the rows behind it are wanted, and under which schema. A table map is
 //! prepared once into a row decoder; rows then go straight into the buffer of a [`RowsEvent`], and
@@ -13,10 +14,12 @@ mod address;
 mod bytes;
 mod column;
 mod error;
+mod frame;
 mod gtid;
 mod inflate;
 mod json;
 mod number;
+mod payload;
 mod query;
 mod row;
 mod schema;
@@ -35,14 +38,16 @@ use super::Flavour;
 
 pub(super) use column::zerofill;
 pub use error::{DecodeError, Fault};
+pub use frame::{Framing, inner_event};
 pub use gtid::{GtidList, XaStep, Xid};
-pub use inflate::{INFLATED_BYTES_MAX, PAYLOAD_BYTES_MAX};
+pub use inflate::INFLATED_BYTES_MAX;
+pub use payload::{PAYLOAD_BYTES_MAX, Payload};
 pub use query::Query;
 pub use schema::SchemaMismatch;
 pub use table_map::{MappedColumn, StoredType, TableId, TableMap};
 
 /// One event as it came from the server: its header, and its body without the checksum.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawEvent<'a> {
     /// Seconds since 1970 at which the server executed it.
     pub timestamp: u32,
@@ -104,11 +109,6 @@ pub enum Decoded {
     RowsUnreadable(Arc<Unreadable>),
     /// The statement that caused the rows behind it.
     RowsQuery(Arc<str>),
-    /// A compressed transaction, found to be whole. Its events come as if they were not compressed.
-    Payload {
-        /// How many they are.
-        events: usize,
-    },
     /// The log goes on in another file.
     Rotate {
         /// The file's name.
@@ -225,10 +225,7 @@ impl Decoder {
             33 => named("GTID", gtid::mysql(body).map(mysql_gtid)),
             42 => named("GTID_TAGGED", gtid::tagged(body).map(mysql_gtid)),
             34 => self.transaction_begins(Decoded::Anonymous),
-            40 => named(
-                "TRANSACTION_PAYLOAD",
-                inflate::payload(body).map(|events| Decoded::Payload { events }),
-            ),
+            TRANSACTION_PAYLOAD => Err(DecodeError::Compressed),
             41 => named("HEARTBEAT", heartbeat_fields(body)),
             // PREVIOUS_GTIDS, and what group replication tells its members.
             35..=37 => Ok(Decoded::Skip),
@@ -448,6 +445,8 @@ fn checksum_before(event: &RawEvent<'_>, bytes: usize) -> u32 {
     checksum.sum()
 }
 
+/// The kind of MySQL's compressed transactions: [`Payload`] reads them.
+pub const TRANSACTION_PAYLOAD: u8 = 40;
 /// Table maps that are kept from one transaction to the next.
 const TABLE_MAPS_MAX: usize = 4096;
 const EVENT_HEADER_BYTES: usize = 19;

@@ -1,0 +1,211 @@
+//! MySQL's compressed transactions: the events in them, inflated one by one.
+
+use std::fmt;
+use std::io::{Cursor, Read};
+
+use bytes::Bytes;
+use zstd::stream::read::Decoder as Zstd;
+
+use super::DecodeError;
+use super::bytes::{Bytes as Fields, wide};
+use super::error::Fault;
+use super::inflate::INFLATED_BYTES_MAX;
+
+/// The most that a compressed transaction may come to. It is read in pieces and never held.
+pub const PAYLOAD_BYTES_MAX: u64 = 1 << 36;
+
+/// A compressed transaction being read.
+pub struct Payload {
+    inflated: Inflated,
+    /// What it has come to, of what it claims to come to.
+    bytes: u64,
+    claimed: u64,
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} of {} bytes)", self.bytes, self.claimed)
+    }
+}
+
+enum Inflated {
+    Zstd(Box<Zstd<'static, Cursor<Bytes>>>),
+    Plain(Cursor<Bytes>),
+}
+
+impl Read for Inflated {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Zstd(zstd) => zstd.read(buffer),
+            Self::Plain(plain) => plain.read(buffer),
+        }
+    }
+}
+
+impl Payload {
+    /// Begins to read the body of a TRANSACTION_PAYLOAD event.
+    pub fn open(body: Bytes) -> Result<Self, DecodeError> {
+        Self::begin(body).map_err(payload)
+    }
+
+    fn begin(body: Bytes) -> Result<Self, Fault> {
+        let (stored, method, claimed) = fields(Fields(&body))?;
+        if claimed > PAYLOAD_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+        let stored = Cursor::new(body.slice_ref(stored));
+        let inflated = match method {
+            ZSTD => {
+                let mut zstd = Zstd::with_buffer(stored).map_err(|_| Fault::Compressed)?;
+                zstd.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| Fault::Compressed)?;
+                Inflated::Zstd(Box::new(zstd))
+            }
+            UNCOMPRESSED => Inflated::Plain(stored),
+            _ => return Err(Fault::Compression),
+        };
+        Ok(Self { inflated, bytes: 0, claimed })
+    }
+
+    /// The next event, header and all; `None` once the transaction was found to be whole.
+    pub fn next_event(&mut self) -> Result<Option<Bytes>, DecodeError> {
+        self.read_event().map_err(payload)
+    }
+
+    fn read_event(&mut self) -> Result<Option<Bytes>, Fault> {
+        let mut header = [0; HEADER_BYTES];
+        if !read_full(&mut self.inflated, &mut header)? {
+            return match self.bytes == self.claimed {
+                true => Ok(None),
+                false => Err(Fault::Compressed),
+            };
+        }
+        let mut length = Fields(&header);
+        length.skip(LENGTH_AT)?;
+        let length = usize::try_from(length.u32()?).map_err(|_| Fault::Length)?;
+        let behind = length.checked_sub(HEADER_BYTES).ok_or(Fault::Length)?;
+        self.bytes += wide(length);
+        if self.bytes > self.claimed || length > INFLATED_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+        // Memory follows what really inflates, not what is claimed.
+        let mut event = Vec::with_capacity(length.min(STEP_BYTES));
+        event.extend_from_slice(&header);
+        let read = (&mut self.inflated).take(wide(behind)).read_to_end(&mut event);
+        if read.map_err(|_| Fault::Compressed)? != behind {
+            return Err(Fault::Truncated);
+        }
+        Ok(Some(event.into()))
+    }
+}
+
+/// The payload, how it is compressed, and the bytes that it comes to.
+fn fields(mut body: Fields<'_>) -> Result<(&[u8], u64, u64), Fault> {
+    let (mut method, mut stored, mut inflated) = (None, None, None);
+    loop {
+        let kind = body.packed()?;
+        if kind == FIELDS_END {
+            break;
+        }
+        let mut field = Fields(body.packed_prefixed()?);
+        match kind {
+            STORED => stored = Some(field.count()?),
+            METHOD => method = Some(field.packed()?),
+            INFLATED => inflated = Some(field.packed()?),
+            _ => {}
+        }
+    }
+    let method = method.ok_or(Fault::Compression)?;
+    let payload = match stored {
+        Some(length) => body.take(length)?,
+        None => body.rest(),
+    };
+    let inflated = match inflated {
+        Some(bytes) => bytes,
+        None => wide(payload.len()),
+    };
+    Ok((payload, method, inflated))
+}
+
+/// Fills the buffer; false at the end of the bytes, if not one of them could be read.
+fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Fault> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match source.read(rest).map_err(|_| Fault::Compressed)? {
+            0 if filled == 0 => return Ok(false),
+            0 => return Err(Fault::Truncated),
+            read => filled += read,
+        }
+    }
+    Ok(true)
+}
+
+const fn payload(fault: Fault) -> DecodeError {
+    DecodeError::Event { event: "TRANSACTION_PAYLOAD", fault }
+}
+
+const FIELDS_END: u64 = 0;
+const STORED: u64 = 1;
+const METHOD: u64 = 2;
+const INFLATED: u64 = 3;
+const ZSTD: u64 = 0;
+const UNCOMPRESSED: u64 = 255;
+/// 128 MiB of memory, more than any of MySQL's levels asks for.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+const HEADER_BYTES: usize = 19;
+const LENGTH_AT: usize = 9;
+/// What is made room for before it has come.
+const STEP_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(method: u8, claimed: u8, bytes: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(bytes.len()).unwrap();
+        let mut stored = vec![2, 1, method, 3, 1, claimed, 1, 1, length, 0];
+        if method == 255 {
+            stored.splice(1..3, [3, 252, 255, 0]);
+        }
+        stored.extend_from_slice(bytes);
+        stored
+    }
+
+    /// A server's header, of which only the length counts here, and some bytes behind it.
+    fn inner(behind: u8) -> Vec<u8> {
+        let mut event = vec![behind; 19 + usize::from(behind)];
+        event[9..13].copy_from_slice(&[19 + behind, 0, 0, 0]);
+        event
+    }
+
+    fn read(body: &[u8]) -> Result<Vec<Bytes>, Fault> {
+        let mut payload = Payload::begin(Bytes::copy_from_slice(body))?;
+        let mut events = Vec::new();
+        while let Some(event) = payload.read_event()? {
+            events.push(event);
+        }
+        Ok(events)
+    }
+
+    #[test]
+    fn transactions_are_whole_or_errors() {
+        let events = [inner(3), inner(0), inner(40)];
+        let bytes = events.concat();
+        let claimed = u8::try_from(bytes.len()).unwrap();
+        let compressed = zstd::encode_all(&bytes[..], 3).unwrap();
+        let whole = stored(0, claimed, &compressed);
+        assert_eq!(read(&whole).unwrap(), events);
+        assert_eq!(read(&stored(255, claimed, &bytes)).unwrap(), events);
+        for length in 0..whole.len() {
+            assert!(read(&whole[..length]).is_err(), "{length} bytes");
+        }
+        let mut corrupt = compressed.clone();
+        *corrupt.last_mut().unwrap() ^= 0x55;
+        assert!(read(&stored(0, claimed, &corrupt)).is_err());
+        // A piece of an event, more than what is claimed, and less.
+        let piece = zstd::encode_all(&bytes[..bytes.len() - 1], 3).unwrap();
+        assert_eq!(read(&stored(0, claimed, &piece)), Err(Fault::Truncated));
+        assert_eq!(read(&stored(0, claimed - 1, &compressed)), Err(Fault::TooLarge));
+        assert_eq!(read(&stored(0, claimed + 1, &compressed)), Err(Fault::Compressed));
+        assert_eq!(read(&stored(7, claimed, &compressed)), Err(Fault::Compression));
+    }
+}

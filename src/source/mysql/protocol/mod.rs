@@ -1,0 +1,162 @@
+//! A connection to a server whose packets are read as they are.
+//!
+//! The library's connection hands out parsed results only, and copies each event of a log three times
+//! on the way (ADR 0005). What is read here is handed out as a slice of the bytes received.
+
+mod login;
+mod packets;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mysql_async::{DriverError, Error, IoError, ServerError};
+use mysql_common::constants::{CapabilityFlags, Command};
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::{ErrPacket, SslRequest};
+use mysql_common::proto::MySerialize;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub(super) use self::login::Credentials;
+use self::packets::Packets;
+use super::tls::Secure;
+
+type Result<T> = std::result::Result<T, Error>;
+
+/// A connection that is logged in, or on the way there.
+pub struct RawConnection {
+    stream: Box<dyn Transport>,
+    packets: Packets,
+    /// What both sides can do, as far as it was agreed on.
+    capabilities: CapabilityFlags,
+}
+
+/// TCP, or TLS over it.
+trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Transport for T {}
+
+impl RawConnection {
+    /// Connects to the first of the addresses that answers, and logs in.
+    pub(super) async fn open(
+        addresses: &[SocketAddr],
+        secure: Option<Secure>,
+        credentials: &Credentials<'_>,
+        keepalive: Duration,
+    ) -> Result<Self> {
+        let socket = TcpStream::connect(addresses).await.map_err(io)?;
+        socket.set_nodelay(true).map_err(io)?;
+        let keepalive = TcpKeepalive::new().with_time(keepalive);
+        SockRef::from(&socket).set_tcp_keepalive(&keepalive).map_err(io)?;
+        let capabilities = CapabilityFlags::empty();
+        let mut connection =
+            Self { stream: Box::new(socket), packets: Packets::default(), capabilities };
+        login::log_in(&mut connection, secure, credentials).await?;
+        Ok(connection)
+    }
+
+    /// Runs a statement that has no rows.
+    pub async fn run(&mut self, statement: &str) -> Result<()> {
+        let command = [&[Command::COM_QUERY as u8], statement.as_bytes()].concat();
+        self.send(&command).await?;
+        self.expect_ok().await
+    }
+
+    /// Sends a command; what answers it is to be read.
+    pub async fn command(&mut self, command: &impl MySerialize) -> Result<()> {
+        let mut packet = Vec::new();
+        command.serialize(&mut packet);
+        self.send(&packet).await
+    }
+
+    async fn send(&mut self, command: &[u8]) -> Result<()> {
+        self.packets.begin_command();
+        self.write(command).await
+    }
+
+    /// Reads the OK that answers a command.
+    pub async fn expect_ok(&mut self) -> Result<()> {
+        let packet = self.packet().await?;
+        match packet.first() {
+            Some(&OK) => Ok(()),
+            _ => Err(unexpected(&packet)),
+        }
+    }
+
+    /// The next packet; an error packet is an error. Cancel-safe.
+    pub async fn packet(&mut self) -> Result<Bytes> {
+        loop {
+            if let Some(packet) = self.received()? {
+                return Ok(packet);
+            }
+            self.receive().await?;
+        }
+    }
+
+    /// The next packet if all of it has been received; an error packet is an error.
+    pub fn received(&mut self) -> Result<Option<Bytes>> {
+        let Some(packet) = self.packets.take().map_err(Error::Driver)? else { return Ok(None) };
+        match packet.first() {
+            Some(&ERR) => Err(self.refusal(&packet)),
+            _ => Ok(Some(packet)),
+        }
+    }
+
+    /// Waits for more bytes and takes them. Cancel-safe.
+    pub async fn receive(&mut self) -> Result<()> {
+        match self.stream.read_buf(self.packets.room()).await.map_err(io)? {
+            0 => Err(Error::Driver(DriverError::ConnectionClosed)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&mut self, packet: &[u8]) -> Result<()> {
+        let framed = self.packets.framed(packet);
+        self.stream.write_all(&framed).await.map_err(io)?;
+        self.stream.flush().await.map_err(io)
+    }
+
+    /// Goes on under TLS.
+    async fn secure(&mut self, secure: Secure, max_packet: u32) -> Result<()> {
+        let mut request = Vec::new();
+        SslRequest::new(self.capabilities, max_packet, UTF8MB4_GENERAL_CI).serialize(&mut request);
+        self.write(&request).await?;
+        // What came before the server's half of the handshake came from somebody else.
+        if !self.packets.is_empty() {
+            return Err(Error::Driver(DriverError::PacketOutOfOrder));
+        }
+        let plain = std::mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        self.stream = Box::new(secure.handshake(plain).await?);
+        Ok(())
+    }
+
+    fn refusal(&self, packet: &[u8]) -> Error {
+        match ParseBuf(packet).parse::<ErrPacket<'_>>(self.capabilities) {
+            Ok(ErrPacket::Error(error)) => Error::Server(ServerError {
+                code: error.error_code(),
+                message: error.message_str().into_owned(),
+                state: error
+                    .sql_state_ref()
+                    .map_or_else(|| "HY000".to_owned(), |state| state.as_str().into_owned()),
+            }),
+            Ok(ErrPacket::Progress(_)) | Err(_) => unexpected(packet),
+        }
+    }
+}
+
+fn io(error: std::io::Error) -> Error {
+    Error::Io(IoError::Io(error))
+}
+
+/// Its first bytes say what it was.
+fn unexpected(packet: &[u8]) -> Error {
+    let payload = packet.iter().take(64).copied().collect();
+    Error::Driver(DriverError::UnexpectedPacket { payload })
+}
+
+const OK: u8 = 0x00;
+const ERR: u8 = 0xff;
+/// utf8mb4_general_ci, which both families know.
+const UTF8MB4_GENERAL_CI: u8 = 45;

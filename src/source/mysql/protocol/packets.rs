@@ -1,0 +1,222 @@
+//! MySQL's framing: packets out of a stream of bytes, and back.
+
+use bytes::{Buf, Bytes, BytesMut};
+use mysql_async::DriverError;
+
+/// The bytes that were received and are not yet taken, and where the count of packets is.
+#[derive(Debug, Default)]
+pub(super) struct Packets {
+    incoming: BytesMut,
+    /// A packet of several frames: what is there of it.
+    long: Vec<u8>,
+    /// What is missing of the frame that goes into `long`.
+    frame_left: usize,
+    /// There is a frame behind that one.
+    goes_on: bool,
+    /// The number that the next frame of either side has.
+    sequence: u8,
+}
+
+impl Packets {
+    /// The numbers begin anew with each command.
+    pub const fn begin_command(&mut self) {
+        self.sequence = 0;
+    }
+
+    /// Room for what is received next.
+    pub fn room(&mut self) -> &mut BytesMut {
+        // The rest of a frame goes in at once; a long packet passes through.
+        let missing = match self.is_long() {
+            true => 0,
+            false => self.frame().map_or(0, |frame| HEADER_BYTES + frame.length),
+        };
+        self.incoming.reserve(missing.saturating_sub(self.incoming.len()).max(RECEIVE_BYTES));
+        &mut self.incoming
+    }
+
+    /// Whether nothing was received that is not yet taken.
+    pub fn is_empty(&self) -> bool {
+        self.incoming.is_empty() && !self.is_long()
+    }
+
+    /// The next packet if it is complete.
+    pub fn take(&mut self) -> Result<Option<Bytes>, DriverError> {
+        loop {
+            if self.is_long() {
+                return self.take_long();
+            }
+            let Some(frame) = self.frame() else { return Ok(None) };
+            if frame.sequence != self.sequence {
+                return Err(DriverError::PacketOutOfOrder);
+            }
+            if frame.length < FRAME_BYTES_MAX && self.incoming.len() < HEADER_BYTES + frame.length {
+                return Ok(None);
+            }
+            self.incoming.advance(HEADER_BYTES);
+            self.sequence = self.sequence.wrapping_add(1);
+            if frame.length == FRAME_BYTES_MAX {
+                self.expect(frame.length)?;
+                continue;
+            }
+            let packet = self.incoming.split_to(frame.length).freeze();
+            if frame.length > KEPT_BYTES_MAX {
+                // The packet's memory is to go with the packet.
+                self.incoming = BytesMut::from(&self.incoming[..]);
+            }
+            return Ok(Some(packet));
+        }
+    }
+
+    /// The bytes of a packet as they are sent.
+    pub fn framed(&mut self, packet: &[u8]) -> Vec<u8> {
+        let mut framed = Vec::with_capacity(packet.len() + HEADER_BYTES);
+        let mut rest = packet;
+        loop {
+            let (frame, behind) = rest.split_at(rest.len().min(FRAME_BYTES_MAX));
+            let length = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_le_bytes();
+            framed.extend_from_slice(&[length[0], length[1], length[2], self.sequence]);
+            framed.extend_from_slice(frame);
+            self.sequence = self.sequence.wrapping_add(1);
+            if frame.len() < FRAME_BYTES_MAX {
+                return framed;
+            }
+            rest = behind;
+        }
+    }
+
+    const fn is_long(&self) -> bool {
+        self.goes_on || self.frame_left > 0
+    }
+
+    /// The header of the next frame.
+    fn frame(&self) -> Option<Frame> {
+        let &[a, b, c, sequence] = self.incoming.first_chunk()?;
+        let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
+        Some(Frame { length, sequence })
+    }
+
+    /// A frame of a long packet comes.
+    fn expect(&mut self, length: usize) -> Result<(), DriverError> {
+        if self.long.len() + length > PACKET_BYTES_MAX {
+            return Err(DriverError::PacketTooLarge);
+        }
+        self.long.reserve_exact(length);
+        self.frame_left = length;
+        self.goes_on = length == FRAME_BYTES_MAX;
+        Ok(())
+    }
+
+    fn take_long(&mut self) -> Result<Option<Bytes>, DriverError> {
+        loop {
+            let here = self.frame_left.min(self.incoming.len());
+            self.long.extend_from_slice(&self.incoming[..here]);
+            self.incoming.advance(here);
+            self.frame_left -= here;
+            if self.frame_left > 0 {
+                return Ok(None);
+            }
+            if !self.goes_on {
+                return Ok(Some(std::mem::take(&mut self.long).into()));
+            }
+            let Some(frame) = self.frame() else { return Ok(None) };
+            if frame.sequence != self.sequence {
+                return Err(DriverError::PacketOutOfOrder);
+            }
+            self.incoming.advance(HEADER_BYTES);
+            self.sequence = self.sequence.wrapping_add(1);
+            self.expect(frame.length)?;
+        }
+    }
+}
+
+struct Frame {
+    length: usize,
+    sequence: u8,
+}
+
+const HEADER_BYTES: usize = 4;
+/// A frame of so many bytes is not the packet's last one.
+const FRAME_BYTES_MAX: usize = 0xff_ffff;
+/// No server sends more; an event of its log may come with a byte before it.
+const PACKET_BYTES_MAX: usize = (1 << 30) + FRAME_BYTES_MAX;
+/// What is received at a time, at least.
+const RECEIVE_BYTES: usize = 64 << 10;
+/// What the buffer may stay at.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(packets: &[&[u8]]) -> Vec<u8> {
+        let mut sender = Packets::default();
+        packets.iter().flat_map(|packet| sender.framed(packet)).collect()
+    }
+
+    #[test]
+    fn packets_come_out_as_they_went_in() {
+        let long = vec![7; FRAME_BYTES_MAX + 3];
+        let full = vec![8; FRAME_BYTES_MAX];
+        let large = vec![9; KEPT_BYTES_MAX + 1];
+        let all = [&b"a"[..], b"", &long, b"bc", &full, &large, b"d"];
+        let bytes = sent(&all);
+        for step in [1 << 16, 100_003, bytes.len()] {
+            let mut packets = Packets::default();
+            let mut taken = Vec::new();
+            for part in bytes.chunks(step) {
+                packets.room().extend_from_slice(part);
+                while let Some(packet) = packets.take().unwrap() {
+                    taken.push(packet);
+                }
+            }
+            assert!(packets.is_empty());
+            assert_eq!(taken, all, "{step}");
+            assert!(packets.incoming.capacity() < 2 * KEPT_BYTES_MAX.max(step));
+        }
+    }
+
+    #[test]
+    fn a_packet_waits_for_its_last_byte() {
+        let bytes = sent(&[b"abc"]);
+        let mut packets = Packets::default();
+        for byte in &bytes[..bytes.len() - 1] {
+            packets.room().extend_from_slice(&[*byte]);
+            assert_eq!(packets.take().unwrap(), None);
+        }
+        packets.room().extend_from_slice(b"c");
+        assert_eq!(packets.take().unwrap().unwrap(), &b"abc"[..]);
+    }
+
+    #[test]
+    fn numbers_wrap_and_are_checked() {
+        let many: Vec<&[u8]> = vec![b"x"; 600];
+        let mut bytes = sent(&many);
+        let mut packets = Packets::default();
+        packets.room().extend_from_slice(&bytes);
+        for _ in 0..600 {
+            assert!(packets.take().unwrap().is_some());
+        }
+        bytes[3] = 1;
+        let mut packets = Packets::default();
+        packets.room().extend_from_slice(&bytes);
+        assert!(matches!(packets.take(), Err(DriverError::PacketOutOfOrder)));
+    }
+
+    #[test]
+    fn no_packet_grows_without_end() {
+        let mut packets = Packets::default();
+        let mut header = [0xff, 0xff, 0xff, 0];
+        let frame = vec![0; FRAME_BYTES_MAX];
+        let refused = loop {
+            packets.room().extend_from_slice(&header);
+            packets.room().extend_from_slice(&frame);
+            header[3] += 1;
+            match packets.take() {
+                Ok(taken) => assert_eq!(taken, None),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, DriverError::PacketTooLarge));
+        assert!(packets.long.len() <= PACKET_BYTES_MAX);
+    }
+}
