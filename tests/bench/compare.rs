@@ -37,7 +37,14 @@ impl Side {
         Self::new("mariadbd", server.pid, client, "SELECT * FROM bench".to_owned(), repeats)
     }
 
-    fn new(name: &'static str, pid: u32, client: Client, statement: String, repeats: u32) -> Self {
+    /// What a server with this process sends a client for a statement.
+    pub fn new(
+        name: &'static str,
+        pid: u32,
+        client: Client,
+        statement: String,
+        repeats: u32,
+    ) -> Self {
         let query = Query::Text(statement.clone());
         Self { name, pid, client, statement, query, repeats, bytes: 0 }
     }

@@ -11,6 +11,7 @@ mod allocations;
 mod bare;
 mod binlog;
 mod compare;
+mod copies;
 mod figures;
 mod large;
 mod latency;
@@ -32,9 +33,11 @@ fn main() {
     {
         return streams::child(arguments);
     }
-    let sections: [(&str, fn()); 11] = [
+    let sections: [(&str, fn()); 13] = [
         ("encoder", speed::encoder),
         ("copy", speed::copy),
+        ("copies", copies::copies),
+        ("tables", copies::tables),
         ("binlog", binlog::binlog),
         ("columns", binlog::columns),
         ("large", large::large),
