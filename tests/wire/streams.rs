@@ -338,6 +338,41 @@ async fn changed_columns_end_the_result_and_say_where_to_resume() {
     fixture.door.close().await;
 }
 
+/// Rows from before a column was added stand in today's columns; those of a column that is gone would
+/// lose its cell there, and each shape gets a result set of its own.
+#[tokio::test]
+async fn rows_from_before_a_change_of_columns_are_shown() {
+    let mut fixture = Fixture::new().await;
+    fixture.insert(0..1);
+    let mut raw = fixture.client().await;
+    raw.open("vstream *, _pos from corder where pos > 'current'").await;
+    fixture.insert(1..2);
+    let first = raw.row().await.expect("a row");
+    let token = String::from_utf8(first.last().cloned().flatten().unwrap()).unwrap();
+    drop(raw);
+    fixture.insert(2..3);
+    fixture.add_column("note", &[]);
+    fixture.change(None, Some(&["3", "sku", "new"]));
+    let mut raw = fixture.client().await;
+    let resume = format!("vstream * from corder where pos > '{token}'");
+    raw.open(&resume).await;
+    assert_eq!(next(&mut raw).await, "+ 2 sku NULL");
+    assert_eq!(next(&mut raw).await, "+ 3 sku new");
+    drop(raw);
+    fixture.add_column("other", &[]);
+    let mut raw = fixture.client().await;
+    raw.open(&resume).await;
+    assert_eq!(next(&mut raw).await, "+ 2 sku NULL");
+    let Answer::Err { code: 1412, text, .. } = end(&mut raw).await else { panic!() };
+    assert!(text.contains("SET vstream_result_sets = 'chain', then resume"), "{text}");
+    assert!(is_ok(&raw.query("SET vstream_result_sets = 'chain'").await));
+    let token = text.split('\'').nth(3).expect("the position to resume from");
+    let columns = raw.open(&format!("vstream * from corder where pos > '{token}'")).await;
+    assert_eq!(columns, ["op", "id", "sku", "note"]);
+    assert_eq!(next(&mut raw).await, "+ 3 sku new");
+    fixture.door.close().await;
+}
+
 #[tokio::test]
 async fn a_purged_position_says_so() {
     let mut fixture = Fixture::new().await;

@@ -477,14 +477,14 @@ impl Client {
         let columns = stream::columns(&stream.table, &stream.items, &output);
         let form = RowForm::new(self.manner.binary, &columns, encoding.results);
         let position = Arc::clone(subscription.position());
-        let mut writer = RowWriter::new(&stream.items, form, output, position);
+        let mut writer = RowWriter::new(stream, form, output, position);
         self.seat.begin_stream(subscription.id());
         if self.manner.cursor {
             self.open_stream(link, &columns, subscription, writer);
             return Ok(Ok(()));
         }
         if self.chains() {
-            writer.chain(Chain::new(encoding, stream, self.manner.binary));
+            writer.chain(Chain::new(encoding, self.manner.binary));
         } else {
             encoding.columns(link, &columns);
         }

@@ -17,6 +17,7 @@ mod error;
 mod execute;
 mod identity;
 mod link;
+mod older;
 mod opensrv;
 mod registry;
 mod resultset;

@@ -51,18 +51,23 @@ pub struct RowForm {
     binary: Option<BinaryRow>,
     /// How cells are converted; `None` if all go as they are.
     conversions: Option<Box<[Option<Conversion>]>>,
+    results: Results,
 }
 
 impl RowForm {
     /// Rows of these columns for a session, `binary` or as texts.
     pub fn new(binary: bool, columns: &[ColumnDefinition], results: Results) -> Self {
+        let binary = binary.then(|| BinaryRow::new(columns));
+        Self { binary, conversions: None, results }.converting(columns)
+    }
+
+    /// The same form for cells that are converted as those of these columns.
+    pub fn converting(&self, columns: &[ColumnDefinition]) -> Self {
         let conversions: Box<[_]> =
-            columns.iter().map(|column| column.conversion(results)).collect();
+            columns.iter().map(|column| column.conversion(self.results)).collect();
         let converts = conversions.iter().any(Option::is_some);
-        Self {
-            binary: binary.then(|| BinaryRow::new(columns)),
-            conversions: converts.then_some(conversions),
-        }
+        let conversions = converts.then_some(conversions);
+        Self { binary: self.binary.clone(), conversions, results: self.results }
     }
 
     /// Writes a row that consists of the cells that `write` pushes.

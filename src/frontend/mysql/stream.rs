@@ -10,13 +10,14 @@ use std::task::Poll;
 use super::columns::ColumnDefinition;
 use super::error::{self, Failure};
 use super::link::Link;
+use super::older::Older;
 use super::registry::{End, Token};
 use super::resultset::{Encoding, RowCells, RowForm};
 use super::session::Stream;
 use super::wire::Done;
 use crate::engine::{Batch, Subscription};
 use crate::event::row::{push_cell, push_null, split_cell};
-use crate::event::{Event, Op, Position, Row, Rows, TableName, TableSchema};
+use crate::event::{Event, Op, Position, Rows, Start, TableName, TableSchema};
 use crate::plan::{Applied, Scratch};
 use crate::sql::vstream::{Item, Metadata};
 
@@ -158,8 +159,15 @@ async fn wait(
 pub struct RowWriter {
     parts: Vec<Part>,
     form: RowForm,
+    table: TableName,
+    items: Vec<Item>,
     /// The columns that the client was told.
     output: Arc<TableSchema>,
+    /// The stream goes on from long ago, and no row has come yet of the columns that the client was
+    /// told: rows of others are from before these.
+    is_behind: bool,
+    /// How such rows are shown.
+    older: Option<Box<Older>>,
     /// Where the client is once it has read all complete transactions so far.
     position: Arc<Position>,
     scratch: Scratch,
@@ -177,8 +185,6 @@ pub struct RowWriter {
 #[derive(Debug)]
 pub struct Chain {
     encoding: Encoding,
-    table: TableName,
-    items: Vec<Item>,
     binary: bool,
     state: SetState,
 }
@@ -196,14 +202,13 @@ enum SetState {
 
 impl Chain {
     /// A chain that has not begun; `encoding` is that of its last set.
-    pub fn new(encoding: Encoding, stream: &Stream, binary: bool) -> Self {
-        let (table, items) = (stream.table.clone(), stream.items.clone());
-        Self { encoding, table, items, binary, state: SetState::New }
+    pub const fn new(encoding: Encoding, binary: bool) -> Self {
+        Self { encoding, binary, state: SetState::New }
     }
 
-    fn begin(&mut self, link: &mut Link, output: &TableSchema) {
+    fn begin(&mut self, link: &mut Link, columns: impl FnOnce() -> Vec<ColumnDefinition>) {
         if self.state != SetState::Open {
-            self.encoding.columns(link, &columns(&self.table, &self.items, output));
+            self.encoding.columns(link, &columns());
             self.state = SetState::Open;
         }
     }
@@ -237,15 +242,15 @@ enum Part {
 }
 
 impl RowWriter {
-    /// A writer for these items over these columns, for a stream that begins at `position`.
+    /// A writer for the stream's items over these columns, where the stream begins at `position`.
     pub fn new(
-        items: &[Item],
+        stream: &Stream,
         form: RowForm,
         output: Arc<TableSchema>,
         position: Arc<Position>,
     ) -> Self {
         let mut parts = Vec::new();
-        for item in items {
+        for item in &stream.items {
             match (item, parts.last_mut()) {
                 (Item::All, _) => parts.push(Part::AllCells),
                 (Item::Column { .. }, Some(Part::Cells(count))) => *count += 1,
@@ -254,10 +259,15 @@ impl RowWriter {
             }
         }
         let scratch = Scratch::default();
+        let shards = &stream.request.position.shards;
         Self {
             parts,
             form,
+            table: stream.table.clone(),
+            items: stream.items.clone(),
             output,
+            is_behind: shards.iter().any(|shard| matches!(shard.start, Start::After(_))),
+            older: None,
             position,
             scratch,
             made: Made::default(),
@@ -277,7 +287,7 @@ impl RowWriter {
         match &mut self.chain {
             Some(chain) if chain.state == SetState::Between => encoding.ok(link, &Done::default()),
             Some(chain) => {
-                chain.begin(link, &self.output);
+                chain.begin(link, || columns(&self.table, &self.items, &self.output));
                 encoding.end(link);
             }
             None => encoding.end(link),
@@ -352,7 +362,7 @@ impl RowWriter {
         rows_max: u64,
     ) -> io::Result<Result<(u64, Option<usize>), Failure>> {
         let plan = batch.plan(rows);
-        if !self.fits(plan.output()) && !self.follow(link, plan.output()) {
+        if !self.prepare(link, plan.output()) {
             return Ok(Err(self.table_changed()));
         }
         let mut written = 0;
@@ -369,11 +379,15 @@ impl RowWriter {
             };
             let Some(row) = shown.shown() else { continue };
             if let Some(chain) = &mut self.chain {
-                chain.begin(link, &self.output);
+                chain.begin(link, || columns(&self.table, &self.items, &self.output));
             }
             let place = Place { batch, rows, index };
             let (parts, made) = (&self.parts, &mut self.made);
-            let pushed = self.form.write(link, |cells| {
+            let (form, row) = match &mut self.older {
+                None => (&self.form, row.encoded()),
+                Some(older) => older.arrange(row.encoded()),
+            };
+            let pushed = form.write(link, |cells| {
                 cells.push_text(op_cell(shown.op()));
                 push_parts(cells, parts, made, row, &place);
             });
@@ -392,6 +406,33 @@ impl RowWriter {
         Ok(Ok((written, None)))
     }
 
+    /// Makes ready for rows of this shape; `false` if the client cannot be shown them.
+    fn prepare(&mut self, link: &mut Link, output: &Arc<TableSchema>) -> bool {
+        if self.fits(output) {
+            (self.is_behind, self.older) = (false, None);
+            return true;
+        }
+        self.follow(link, output) || self.look_back(output)
+    }
+
+    /// Shows rows of older columns in those that the client was told.
+    fn look_back(&mut self, output: &Arc<TableSchema>) -> bool {
+        if self.older.as_ref().is_some_and(|older| older.is_of(output)) {
+            return true;
+        }
+        let names_columns = !self.items.contains(&Item::All);
+        let places = match self.is_behind {
+            true => Older::places(&self.output, output, names_columns),
+            false => None,
+        };
+        self.older = places.map(|places| {
+            let mixed = Older::mixed(&self.output, output, &places);
+            let mixed = columns(&self.table, &self.items, &mixed);
+            Box::new(Older::new(output, places, &self.form, &mixed))
+        });
+        self.older.is_some()
+    }
+
     /// Whether rows of this shape fit the columns that the client was told.
     fn fits(&mut self, output: &Arc<TableSchema>) -> bool {
         if Arc::ptr_eq(output, &self.output) {
@@ -408,7 +449,7 @@ impl RowWriter {
     fn follow(&mut self, link: &mut Link, output: &Arc<TableSchema>) -> bool {
         let Some(chain) = &mut self.chain else { return false };
         chain.pause(link);
-        let columns = columns(&chain.table, &chain.items, output);
+        let columns = columns(&self.table, &self.items, output);
         self.form = RowForm::new(chain.binary, &columns, chain.encoding.results);
         self.output = Arc::clone(output);
         true
@@ -417,8 +458,13 @@ impl RowWriter {
     fn table_changed(&self) -> Failure {
         let mut token = Vec::new();
         self.position.to_token(&mut token);
+        // The same columns would be told again, and do not hold the rows that come first.
+        let first = match self.is_behind {
+            true => "SET vstream_result_sets = 'chain', then ",
+            false => "",
+        };
         error::TABLE_CHANGED.with(format!(
-            "Table definition has changed, please retry transaction: resume with pos > '{}'",
+            "Table definition has changed, please retry transaction: {first}resume with pos > '{}'",
             String::from_utf8_lossy(&token)
         ))
     }
@@ -442,13 +488,13 @@ fn push_parts(
     out: &mut RowCells<'_>,
     parts: &[Part],
     made: &mut Made,
-    row: Row<'_>,
+    row: &[u8],
     place: &Place<'_>,
 ) {
-    let mut cells = row.encoded();
+    let mut cells = row;
     for part in parts {
         match part {
-            Part::AllCells => out.push(row.encoded()),
+            Part::AllCells => out.push(row),
             Part::Cells(count) => {
                 let rest = behind(cells, *count);
                 out.push(&cells[..cells.len() - rest.len()]);
