@@ -3,6 +3,8 @@
 
 mod exact;
 mod keys;
+mod many;
+mod rebuild;
 mod trouble;
 
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use vstreamd::source::{Scan, Snapshot, Source};
 use vstreamd::sql::filter::Select;
 
 use super::decode::{self, cells, oracle, values};
-use crate::harness::real::{self, Kind, Server};
+use crate::harness::real::{self, Kind, Server, start};
 use crate::harness::rounds;
 use crate::harness::server_keyspace::{connect, source};
 use crate::harness::stream;
@@ -23,6 +25,18 @@ use crate::harness::stream;
 const KINDS: [Kind; 2] = [Kind::MySql, Kind::MariaDb];
 
 type Cells = Vec<Option<Vec<u8>>>;
+
+/// A server of its own with tables in database `ks`.
+async fn world(kind: Kind, options: &[&str], tables: &[&str]) -> (Server, Arc<MysqlSource>) {
+    let server = start(kind, options);
+    super::run(&server, &["CREATE DATABASE ks"]).await;
+    let mut conn = connect(&server, "ks").await;
+    for statement in tables {
+        conn.query_drop(*statement).await.unwrap();
+    }
+    let source = Arc::new(source(&server, "ks"));
+    (server, source)
+}
 
 /// An engine whose copies hand out a row at a time.
 fn engine(source: &Arc<MysqlSource>) -> Engine {

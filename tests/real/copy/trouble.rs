@@ -6,28 +6,15 @@ use std::time::Duration;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use vstreamd::event::TableName;
-use vstreamd::source::mysql::MysqlSource;
 use vstreamd::source::{Source, SourceError};
 use vstreamd::telemetry;
 
-use super::{KINDS, connections, engine, scan, scan_of};
-use crate::harness::real::{Kind, Server, start};
+use super::{KINDS, connections, engine, scan, scan_of, world};
+use crate::harness::real::{Kind, Server};
 use crate::harness::rounds;
 use crate::harness::server_keyspace::{connect, source};
 use crate::harness::stream::{Marks, Stream, rebuild};
 use crate::harness::trace::Request;
-
-/// A server of its own with tables in database `ks`.
-async fn world(kind: Kind, options: &[&str], tables: &[&str]) -> (Server, Arc<MysqlSource>) {
-    let server = start(kind, options);
-    super::super::run(&server, &["CREATE DATABASE ks"]).await;
-    let mut conn = connect(&server, "ks").await;
-    for statement in tables {
-        conn.query_drop(*statement).await.unwrap();
-    }
-    let source = Arc::new(source(&server, "ks"));
-    (server, source)
-}
 
 /// So many rows.
 async fn fill(conn: &mut Conn, table: &str, rows: u32) {
