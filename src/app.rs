@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,6 +225,7 @@ fn engine_config(limits: &Limits) -> EngineConfig {
     EngineConfig {
         log_bytes_max: limits.log_bytes_max,
         catch_up_readers_max: limits.catch_up_readers_max,
+        copy_rows_per_second_max: NonZeroU32::new(limits.rows_per_second_max),
         streams_max: limits.connections_max,
         seed: fastrand::u64(..),
         ..EngineConfig::default()

@@ -54,6 +54,8 @@ pub struct Limits {
     pub log_bytes_max: usize,
     /// Reads of a source for subscribers that lag, at once.
     pub catch_up_readers_max: usize,
+    /// Rows that one copy reads per second; 0 for as many as come.
+    pub rows_per_second_max: u32,
     /// MySQL connections at once; one more is refused with error 1040.
     pub connections_max: usize,
     /// Bytes of one statement or packet from a MySQL client.
@@ -75,6 +77,7 @@ impl Default for Limits {
         Self {
             log_bytes_max: 64 << 20,
             catch_up_readers_max: 4,
+            rows_per_second_max: 0,
             connections_max: 10_000,
             packet_bytes_max: 64 << 20,
             packets_bytes_max: 512 << 20,

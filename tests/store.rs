@@ -14,7 +14,8 @@ use vstreamd::event::row::split_cell;
 use vstreamd::event::{Event, Gtid, GtidSet, Row, TableName};
 use vstreamd::source::sqlite::{OpenError, Store, StoreConfig};
 use vstreamd::source::{
-    Backend, BackendError, BackendReply, BackendSession, Scan, Scope, Source, Span, Variables,
+    Backend, BackendError, BackendReply, BackendSession, BatchMax, Scan, Scope, Source, Span,
+    Variables,
 };
 use vstreamd::sql::sqlite::Value;
 
@@ -235,7 +236,8 @@ async fn copy(store: &Arc<Store>) -> (Replica, GtidSet) {
     let mut snapshot = store.source().snapshot(&names).await.unwrap();
     let mut replica = Replica::default();
     for table in names {
-        let scan = Scan { table: table.clone(), after: None, where_sql: None, batch_bytes: 64 };
+        let scan =
+            Scan { table: table.clone(), after: None, where_sql: None, batch: BatchMax::bytes(64) };
         snapshot.scan(scan).await.unwrap();
         while let Some(rows) = snapshot.next().await.unwrap() {
             for change in rows.changes(0..rows.len()) {

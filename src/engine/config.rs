@@ -1,6 +1,9 @@
 //! The engine's limits, by name.
 
+use std::num::NonZeroU32;
 use std::time::{Duration, SystemTime};
+
+use crate::event::Timestamp;
 
 /// The engine's limits. Every queue, wait and retry of the engine is bounded by one of these.
 #[derive(Debug, Clone)]
@@ -21,6 +24,8 @@ pub struct EngineConfig {
     pub copy_snapshot_max_age: Duration,
     /// About how many bytes of rows one batch of a copy holds.
     pub copy_batch_bytes: usize,
+    /// Rows that one copy reads per second at most; `None` for as many as come.
+    pub copy_rows_per_second_max: Option<NonZeroU32>,
     /// Failures in a row after which one reading of a server is given up, so that its streams look
     /// for another server.
     pub failures_max: u32,
@@ -43,6 +48,14 @@ pub struct EngineConfig {
     pub now: fn() -> SystemTime,
 }
 
+impl EngineConfig {
+    /// The time of day, in seconds since 1970.
+    pub fn seconds(&self) -> Timestamp {
+        let since = (self.now)().duration_since(SystemTime::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
+}
+
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
@@ -54,6 +67,7 @@ impl Default for EngineConfig {
             tail_linger: Duration::from_secs(10),
             copy_snapshot_max_age: Duration::from_secs(600),
             copy_batch_bytes: 64 << 10,
+            copy_rows_per_second_max: None,
             failures_max: 3,
             stream_failures_max: 12,
             retry_delay_min: Duration::from_millis(100),

@@ -24,6 +24,8 @@ pub(super) enum Wait {
     Server,
     /// One of the server's catch-up readers.
     Reader,
+    /// The time in which a copy may read on.
+    Rate,
     /// The server's next change: all before it were handed out.
     Change,
 }

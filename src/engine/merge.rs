@@ -456,8 +456,7 @@ impl Subscription {
     }
 
     fn heartbeat(&self) -> Batch {
-        let now = (self.config.now)().duration_since(std::time::UNIX_EPOCH);
-        let now: Timestamp = now.map_or(0, |since| since.as_secs());
+        let now = self.config.seconds();
         let shard = self.lanes.first().map(|lane| Arc::clone(&lane.shard));
         let shard = shard.expect("a stream has a shard at least");
         let place = Place::new(Arc::clone(&self.position), 0, super::batch::Inside::Nothing);

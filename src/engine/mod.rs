@@ -13,6 +13,7 @@ mod heartbeat;
 mod intake;
 mod log;
 mod merge;
+mod progress;
 mod reader;
 mod registry;
 mod retry;
@@ -22,13 +23,14 @@ mod skew;
 mod snapshot;
 mod subscribe;
 mod tail;
+mod throttle;
 mod transaction;
 
 use std::sync::Arc;
 
 use crate::event::{ShardName, TableName, TableSchema};
 use crate::plan::{PlanError, RuleError, StreamRequest, TabletType};
-use crate::source::{Finding, Source, SourceError};
+use crate::source::{Finding, Scarce, Source, SourceError};
 
 use registry::Registry;
 use tail::Tail;
@@ -36,6 +38,7 @@ use tail::Tail;
 pub use batch::Batch;
 pub use config::EngineConfig;
 pub use merge::{StreamError, Subscription};
+pub use progress::CopyStatus;
 
 /// All change streams of this process.
 #[derive(Clone)]
@@ -109,19 +112,28 @@ pub struct StreamStatus {
     pub phase: &'static str,
     /// What the client has been handed, as a bare GTID set.
     pub position: String,
-    /// Seconds between the last transaction's commit and now; none before the first one.
+    /// Seconds since what the client has was all that there was, by the clock on the wall; none
+    /// while it has nothing.
     pub lag: Option<u64>,
-    /// What the stream itself waits for, if that is scarce.
+    /// What the stream itself waits for.
     pub waiting: Option<Waiting>,
+    /// How far its copy is; none if it began behind one.
+    pub copy: Option<CopyStatus>,
 }
 
-/// What there is a bounded number of, for one server.
+/// What a stream waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// Readers that catch up.
+    /// One of its server's readers that catch up.
     Reader,
-    /// Connections.
-    Connection,
+    /// What its server has too little of.
+    Scarce(Scarce),
+    /// The time in which its copy may read on.
+    Rate,
+    /// Its server's answer.
+    Server,
+    /// The next change: all before it were handed out.
+    Change,
 }
 
 /// Why a stream cannot begin.
@@ -217,7 +229,7 @@ impl Engine {
 
     /// All open streams, one entry per shard, in the order of their numbers.
     pub fn streams(&self) -> Vec<StreamStatus> {
-        self.inner.registry.list()
+        self.inner.registry.list(self.inner.config.seconds())
     }
 
     /// Ends all streams with [`StreamError::Shutdown`] and refuses new ones.

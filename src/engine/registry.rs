@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::event::ShardName;
+use crate::event::{ShardName, Timestamp};
 use crate::shutdown::{Shutdown, ShutdownController};
 
+use super::progress::Progress;
 use super::shard::Status;
 use super::{StreamStatus, SubscribeError};
 
@@ -57,8 +58,8 @@ impl Registry {
         self.shutdown.request();
     }
 
-    /// How all streams are.
-    pub fn list(&self) -> Vec<StreamStatus> {
+    /// How all streams are at this time.
+    pub fn list(&self, now: Timestamp) -> Vec<StreamStatus> {
         let streams = self.streams();
         let shards = streams.open.iter().flat_map(|(id, shards)| {
             shards.iter().map(move |(shard, status)| {
@@ -66,12 +67,12 @@ impl Registry {
                 StreamStatus {
                     id: *id,
                     shard: (**shard).clone(),
-                    lag: (status.timestamp > 0)
-                        .then(|| status.tail.log.timestamp().saturating_sub(status.timestamp)),
+                    lag: status.lag(now),
                     tablet: Arc::clone(&status.tail.tablet.name),
                     phase: status.phase,
                     position: status.seen.bare().to_string(),
                     waiting: status.waiting(),
+                    copy: status.copy.as_ref().map(Progress::status),
                 }
             })
         });

@@ -7,13 +7,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::event::{
     Event, GtidSet, Partial, Position, ShardName, ShardPosition, Start, TableName, Timestamp,
 };
 use crate::plan::{Flags, PlanError};
-use crate::source::{Scope, Source, SourceError};
+use crate::source::{Scarce, Scope, Source, SourceError};
 
 use super::batch::{BatchRows, Inside};
 use super::config::EngineConfig;
@@ -21,10 +21,12 @@ use super::copy::CopyProgress;
 use super::feed::{Feed, Wait};
 use super::log::{End, Part};
 use super::merge::StreamError;
+use super::progress::{Progress, Sizes};
 use super::retry::Retry;
 use super::rules::{Rules, Tables};
 use super::snapshot::View;
 use super::tail::Tail;
+use super::throttle::Throttle;
 use super::transaction::Transaction;
 use super::{SubscribeError, Waiting};
 
@@ -51,7 +53,11 @@ pub(super) struct ShardStream {
     start: Start,
     /// The stream began with a copy, or in one.
     copies: bool,
+    pub(super) sizes: Sizes,
+    pub(super) throttle: Option<Throttle>,
     status: Arc<Mutex<Status>>,
+    /// The stream's number, for the log.
+    id: u64,
 }
 
 /// What SHOW VSTREAMS is told.
@@ -62,7 +68,10 @@ pub(super) struct Status {
     pub seen: GtidSet,
     /// When the last transaction handed out was committed.
     pub timestamp: Timestamp,
+    /// The time of the view that is being copied.
+    pub viewed: Timestamp,
     pub wait: Option<Wait>,
+    pub copy: Option<Progress>,
 }
 
 impl Status {
@@ -73,20 +82,29 @@ impl Status {
             phase: if position.wants_copy() { "copy" } else { "catch-up" },
             seen: GtidSet::new(),
             timestamp: 0,
+            viewed: 0,
             wait: Some(Wait::Server),
+            copy: position.wants_copy().then(Progress::new),
         }
     }
 
-    /// What the stream waits for, of what there is a bounded number.
+    /// What the stream waits for.
     pub fn waiting(&self) -> Option<Waiting> {
-        let is_away = match self.wait {
-            Some(Wait::Reader) => return Some(Waiting::Reader),
-            Some(Wait::Server) => true,
-            Some(Wait::Change) => !self.tail.is_reading(),
-            None => false,
-        };
-        let waits = is_away && self.tail.tablet.source.waits_for_connection();
-        waits.then_some(Waiting::Connection)
+        match self.wait? {
+            Wait::Reader => return Some(Waiting::Reader),
+            Wait::Rate => return Some(Waiting::Rate),
+            Wait::Change if self.tail.is_reading() => return Some(Waiting::Change),
+            Wait::Change | Wait::Server => {}
+        }
+        let source = &self.tail.tablet.source;
+        let scarce = [Scarce::Connection].into_iter().find(|&what| source.waits_for(what));
+        Some(scarce.map_or(Waiting::Server, Waiting::Scarce))
+    }
+
+    /// Seconds since the client's data was all that there was; none while it has none.
+    pub fn lag(&self, now: Timestamp) -> Option<u64> {
+        let reached = self.reached().max(self.viewed);
+        (reached > 0).then(|| now.saturating_sub(reached))
     }
 
     /// The source time that the stream has reached, which goes on while the source is idle.
@@ -154,15 +172,15 @@ pub(super) struct ShardRequest {
     pub flags: Arc<Flags>,
     pub copy: CopyProgress,
     pub rules_hash: u64,
-    /// Tells the jitters of this engine's streams apart.
-    pub salt: u64,
+    /// The stream's number.
+    pub id: u64,
 }
 
 impl ShardStream {
     pub fn new(request: ShardRequest, config: &Arc<EngineConfig>) -> Self {
-        let ShardRequest { shard, position, tails, rules, flags, copy, rules_hash, salt } = request;
+        let ShardRequest { shard, position, tails, rules, flags, copy, rules_hash, id } = request;
         let first = tails.first().expect("a shard is subscribed to with a tablet at least");
-        let status = Status::new(first, &position);
+        let status = Status { wait: None, ..Status::new(first, &position) };
         let copies = position.wants_copy();
         let seen = match &position.start {
             Start::After(set) => set.clone(),
@@ -170,7 +188,7 @@ impl ShardStream {
         };
         Self {
             scope: Arc::new(rules.scope(&shard.keyspace)),
-            retry: Retry::new(config, config.stream_failures_max, &format!("{shard} {salt}")),
+            retry: Retry::new(config, config.stream_failures_max, &format!("{shard} {id}")),
             config: Arc::clone(config),
             partial: position.partial.filter(|partial| !seen.contains(&partial.gtid)),
             copies,
@@ -188,7 +206,10 @@ impl ShardStream {
             feed: None,
             refusals: 0,
             phase: Phase::Begin,
+            sizes: Sizes::default(),
+            throttle: config.copy_rows_per_second_max.map(Throttle::new),
             status: Arc::new(Mutex::new(status)),
+            id,
         }
     }
 
@@ -260,14 +281,22 @@ impl ShardStream {
                 taken.map(|()| None)
             }
             Phase::CatchUp(_) => self.catch_up().await,
-            Phase::Copy(_) => self.copy_rows().await,
+            Phase::Copy(_) => {
+                self.keep_rate().await;
+                self.tell(Some(Wait::Server));
+                self.copy_rows().await
+            }
             Phase::Follow => self.read_changes().await,
             Phase::Done => Ok(None),
         }
     }
 
-    fn tell(&self, wait: Option<Wait>) {
-        self.status.lock().expect("no one panics while holding a status").wait = wait;
+    pub(super) fn tell(&self, wait: Option<Wait>) {
+        self.with_status(|status| status.wait = wait);
+    }
+
+    pub(super) fn with_status<T>(&self, change: impl FnOnce(&mut Status) -> T) -> T {
+        change(&mut self.status.lock().expect("no one panics while holding a status"))
     }
 
     pub(super) fn feed(&mut self) -> &mut Feed {
@@ -278,8 +307,12 @@ impl ShardStream {
         })
     }
 
-    pub(super) fn source(&self) -> &dyn Source {
-        &*self.tails.get(self.tablet).expect("the tablet is one of the shard's").tablet.source
+    pub(super) fn source(&self) -> &Arc<dyn Source> {
+        &self.tail().tablet.source
+    }
+
+    pub(super) fn tail(&self) -> &Tail {
+        self.tails.get(self.tablet).expect("the tablet is one of the shard's")
     }
 
     async fn begin(&mut self) -> Result<Option<ShardBatch>, Failure> {
@@ -287,9 +320,7 @@ impl ShardStream {
             Start::Copy => self.phase = Phase::Snapshot { fresh: true },
             Start::Now => {
                 self.phase = Phase::Follow;
-                let now = (self.config.now)()
-                    .duration_since(std::time::UNIX_EPOCH)
-                    .map_or(0, |since| since.as_secs());
+                let now = self.config.seconds();
                 let events = vec![self.vgtid(), Event::Other(now)];
                 return Ok(Some(ShardBatch { events, timestamp: now, ..ShardBatch::default() }));
             }
@@ -417,7 +448,9 @@ impl ShardStream {
         if let Phase::CatchUp(_) | Phase::Copy(_) = self.phase {
             self.phase = Phase::Snapshot { fresh: false };
         }
+        self.tell(Some(Wait::Server));
         tokio::time::sleep(delay).await;
+        self.tell(None);
         Ok(())
     }
 
@@ -439,6 +472,29 @@ impl ShardStream {
         StreamError::Source { shard, tablet: tablet.unwrap_or_default(), failures, source: error }
     }
 
+    /// Says in the log how far the copy is.
+    pub(super) fn log_copy(&self) {
+        let Some(copy) = self.with_status(|status| status.copy.as_ref().map(Progress::status))
+        else {
+            return;
+        };
+        info!(
+            stream = self.id, shard = %self.shard, table = copy.table.as_deref(), rows = copy.rows,
+            rows_estimate = copy.rows_estimate, percent = copy.percent(),
+            rows_per_second = copy.rows_per_second,
+            remaining_s = copy.remaining.map(|remaining| remaining.as_secs()), "copying"
+        );
+    }
+
+    /// Says in the log that the copy is complete.
+    pub(super) fn log_copied(&self) {
+        let copied = self.with_status(|status| status.copy.as_mut().map(Progress::complete));
+        let Some((time, rows)) = copied else { return };
+        info!(
+            stream = self.id, shard = %self.shard, rows, time_ms = time.as_millis(), "copied"
+        );
+    }
+
     fn describe(&self, timestamp: Timestamp) {
         let phase = match &self.phase {
             Phase::Begin | Phase::Snapshot { .. } | Phase::Copy(_) => "copy",
@@ -447,13 +503,15 @@ impl ShardStream {
             Phase::Follow => "catch-up",
             Phase::Done => "done",
         };
-        let mut status = self.status.lock().expect("no one panics while holding a status");
-        status.phase = phase;
-        status.seen = self.seen.clone();
-        status.timestamp = status.timestamp.max(timestamp);
-        if let Some(tail) = self.tails.get(self.tablet) {
-            status.tail = Arc::clone(tail);
-        }
+        self.with_status(|status| {
+            status.phase = phase;
+            status.seen = self.seen.clone();
+            status.timestamp = status.timestamp.max(timestamp);
+            status.wait = None;
+            if let Some(tail) = self.tails.get(self.tablet) {
+                status.tail = Arc::clone(tail);
+            }
+        });
     }
 }
 

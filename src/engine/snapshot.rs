@@ -5,12 +5,15 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::event::{Event, GtidSet, TableName, TableSchema};
-use crate::source::{Scan, Snapshot, SourceError};
+use crate::source::{BatchMax, Scan, Snapshot, SourceError};
 
 use super::batch::{BatchRows, Inside};
 use super::copy::last_pk;
+use super::feed::Wait;
 use super::merge::StreamError;
+use super::progress::{Progress, Sizes};
 use super::shard::{Failure, Phase, ShardBatch, ShardStream, plan_error};
+use super::throttle::Throttle;
 
 /// A snapshot that is being read.
 pub(super) struct View {
@@ -44,7 +47,11 @@ impl ShardStream {
             table: Arc::clone(table),
         };
         let names: Vec<_> = self.copy.unfinished().map(name).collect();
+        let asked = self.config.seconds();
         let snapshot = self.source().snapshot(&names).await?;
+        self.with_status(|status| status.viewed = asked);
+        let source = Arc::clone(self.source());
+        self.sizes.ask(&source, &names);
         if !snapshot.position().contains_set(&seen) {
             return Err(behind(&seen));
         }
@@ -85,7 +92,9 @@ impl ShardStream {
 
     pub(super) async fn copy_rows(&mut self) -> Result<Option<ShardBatch>, Failure> {
         let max_age = self.config.copy_snapshot_max_age;
-        let batch_bytes = self.config.copy_batch_bytes;
+        let bytes = self.config.copy_batch_bytes;
+        let rows = self.throttle.as_ref().map_or(usize::MAX, Throttle::batch_rows);
+        let batch = BatchMax { bytes, rows };
         let Phase::Copy(view) = &mut self.phase else { return Ok(None) };
         if view.table.is_none() && self.copy.is_complete() {
             return Ok(Some(self.copy_completed()));
@@ -121,8 +130,10 @@ impl ShardStream {
             let bound = bound.map_err(|error| plan_error(&self.shard, &schema.name, &error))?;
             let condition = bound.plan.as_ref().and_then(|plan| plan.pushdown());
             let where_sql = condition.map(|condition| condition.to_string());
-            view.snapshot.scan(Scan { table: name, after, where_sql, batch_bytes }).await?;
+            let (table, is_whole) = (name.clone(), after.is_none() && where_sql.is_none());
+            view.snapshot.scan(Scan { table: name, after, where_sql, batch }).await?;
             view.table = Some(TableScan { schema, untold: true });
+            self.count_table(&table, is_whole);
             return Ok(None);
         };
         view.used = true;
@@ -165,6 +176,7 @@ impl ShardStream {
                     batch.events.push(Event::Begin(0));
                 }
                 self.copy.finish(&schema.name.table);
+                self.with_status(|status| status.copy.as_mut().map(Progress::finish_table));
             }
             Some(rows) => {
                 let previous = self.copy.last_pk(&schema.name.table).cloned();
@@ -174,6 +186,7 @@ impl ShardStream {
                 let earlier = (0..count - 1).rev().filter_map(row);
                 let pk = last_pk(schema, last, earlier, previous.as_ref());
                 self.copy.advance(schema, pk);
+                self.count_rows(count);
                 batch.base = Some(self.position());
                 let rows = crate::event::Rows::all(Arc::new(rows));
                 batch.rows.push(BatchRows { rows: rows.clone(), plan, before: 0 });
@@ -186,7 +199,61 @@ impl ShardStream {
         Ok(batch)
     }
 
+    /// A table's turn comes: what is known of its size.
+    fn count_table(&mut self, table: &TableName, is_whole: bool) {
+        self.count_sizes();
+        let estimate = self.sizes.rows(table);
+        self.with_status(|status| {
+            if let Some(copy) = &mut status.copy {
+                copy.begin(&table.table, estimate, is_whole);
+            }
+        });
+    }
+
+    /// Waits until the copy may read on.
+    pub(super) async fn keep_rate(&mut self) {
+        let due = self.throttle.as_ref().map(Throttle::due);
+        if let Some(due) = due.filter(|due| *due > Instant::now()) {
+            self.tell(Some(Wait::Rate));
+            tokio::time::sleep_until(due).await;
+        }
+    }
+
+    /// Rows were read.
+    fn count_rows(&mut self, count: usize) {
+        if let Some(throttle) = &mut self.throttle {
+            throttle.spend(count);
+        }
+        self.count_sizes();
+        if self.with_status(|status| status.copy.as_mut().is_some_and(|copy| copy.advance(count))) {
+            self.log_copy();
+        }
+    }
+
+    /// Takes what the source has told of the tables' sizes, if it just has.
+    fn count_sizes(&mut self) {
+        if !self.sizes.is_news() {
+            return;
+        }
+        let size = |table: &Arc<str>| {
+            let keyspace = Arc::clone(&self.shard.keyspace);
+            let name = TableName { keyspace, table: Arc::clone(table) };
+            self.sizes.rows(&name).unwrap_or(0)
+        };
+        let sizes: Vec<_> = self.copy.unfinished().map(|table| (table, size(table))).collect();
+        self.with_status(|status| {
+            let Some(copy) = &mut status.copy else { return };
+            let table = copy.table().cloned();
+            let is_current = |name: &Arc<str>| table.as_ref() == Some(name);
+            let current = sizes.iter().find(|(name, _)| is_current(name)).map(|(_, rows)| *rows);
+            let all: u64 = sizes.iter().map(|(_, rows)| rows).sum();
+            copy.sized(all - current.unwrap_or(0), current);
+        });
+    }
+
     fn copy_completed(&mut self) -> ShardBatch {
+        self.log_copied();
+        self.sizes = Sizes::default();
         self.phase = Phase::Follow;
         self.tables.forget_told();
         let events = vec![Event::CopyCompleted(Some((*self.shard).clone()))];

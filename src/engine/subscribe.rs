@@ -57,7 +57,7 @@ impl Inner {
                     flags: Arc::clone(&flags),
                     copy,
                     rules_hash,
-                    salt: registration.id(),
+                    id: registration.id(),
                 },
                 &self.config,
             );

@@ -1,5 +1,7 @@
 //! The journey of one stream over a scripted server.
 
+mod progress;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -524,7 +526,7 @@ fn unfed(a: &Arc<TableSchema>) -> ShardStream {
         flags: Arc::new(flags),
         copy: CopyProgress::default(),
         rules_hash: 0,
-        salt: 0,
+        id: 0,
     };
     ShardStream::new(request, &config)
 }

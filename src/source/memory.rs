@@ -18,7 +18,9 @@ use crate::event::{
     TableSchema, Timestamp, Unreadable,
 };
 
-use super::{Changes, Finding, Scan, Scope, Snapshot, Source, SourceError, Span};
+use super::{
+    BatchMax, Changes, Extent, Finding, Scan, Scope, Snapshot, Source, SourceError, Span, TableSize,
+};
 
 /// One change of one row, as encoded images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -367,6 +369,15 @@ impl Source for MemorySource {
         Ok(self.state().tables.values().map(|table| Arc::clone(&table.schema)).collect())
     }
 
+    async fn extent(&self, tables: &[TableName]) -> Result<Extent, SourceError> {
+        let size = |name: &TableName| {
+            let rows = self.rows(name);
+            let bytes = rows.iter().map(Vec::len).sum::<usize>() as u64;
+            (name.clone(), TableSize { rows: rows.len() as u64, bytes })
+        };
+        Ok(Extent { tables: tables.iter().map(size).collect(), changes_kept: None })
+    }
+
     async fn position(&self) -> Result<GtidSet, SourceError> {
         self.server.read().await?;
         Ok(self.executed())
@@ -558,6 +569,7 @@ struct Scanning {
     table: Arc<Table>,
     /// The last key read, and how many rows that have it.
     after: Option<(Vec<SortCell>, usize)>,
+    batch: BatchMax,
 }
 
 #[async_trait]
@@ -575,13 +587,14 @@ impl Snapshot for MemorySnapshot {
         let table = self.tables.get(&scan.table).cloned();
         let table = table.ok_or(SourceError::NoSuchTable(scan.table))?;
         let after = scan.after.map(|pk| after_key(&table.schema, &pk));
-        self.scan = Some(Scanning { table, after });
+        self.scan = Some(Scanning { table, after, batch: scan.batch });
         Ok(())
     }
 
     async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError> {
         let batch = self.server.read().await?;
         let Some(scan) = &mut self.scan else { return Ok(None) };
+        let batch = batch.min(scan.batch.rows);
         let table = Arc::clone(&scan.table);
         let mut rows = RowsEvent::new(Arc::clone(&table.schema));
         let begin = match &scan.after {

@@ -17,6 +17,7 @@ pub mod mysql;
 mod scope;
 pub mod sqlite;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,9 +49,15 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
-    /// Whether anything asked of the server waits for one of the connections that it may have.
-    fn waits_for_connection(&self) -> bool {
+    /// Whether anything asked of the server waits for this.
+    fn waits_for(&self, _what: Scarce) -> bool {
         false
+    }
+
+    /// About how much these tables hold, as far as that is known without reading them, and for how
+    /// long what happens to them can be read.
+    async fn extent(&self, _tables: &[TableName]) -> Result<Extent, SourceError> {
+        Ok(Extent::default())
     }
 
     /// Everything committed by now.
@@ -91,7 +98,7 @@ pub trait Snapshot: Send {
     /// Starts reading one table in key order; a table without any key in the order of all columns.
     async fn scan(&mut self, scan: Scan) -> Result<(), SourceError>;
 
-    /// The next rows of the scan as inserts, at most about `Scan::batch_bytes`; `None` at its end.
+    /// The next rows of the scan as inserts, at most about `Scan::batch`; `None` at its end.
     /// A source may give up a view that was held for long: [`SourceError::SnapshotExpired`].
     /// Cancel-safe.
     async fn next(&mut self) -> Result<Option<RowsEvent>, SourceError>;
@@ -116,8 +123,54 @@ pub struct Scan {
     /// A condition in MySQL's SQL that all rows wanted meet, pushed down from the plan. A source
     /// uses as much of it as it can trust itself with: the rows are judged again.
     pub where_sql: Option<String>,
-    /// About how many bytes of rows one batch may hold.
-    pub batch_bytes: usize,
+    /// About how much one batch may hold.
+    pub batch: BatchMax,
+}
+
+/// How much one batch may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchMax {
+    /// Bytes of rows; the last one may go beyond.
+    pub bytes: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+impl BatchMax {
+    /// So many bytes, of however many rows.
+    pub const fn bytes(bytes: usize) -> Self {
+        Self { bytes, rows: usize::MAX }
+    }
+
+    /// Whether a batch is to be handed out.
+    pub fn is_met(&self, batch: &RowsEvent) -> bool {
+        !batch.is_empty() && (batch.bytes() >= self.bytes || batch.len() >= self.rows)
+    }
+}
+
+/// What whoever reads a server may have to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scarce {
+    /// One of the connections that there may be.
+    Connection,
+}
+
+/// How much there is to be copied, and for how long there is time to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The tables of which something is known.
+    pub tables: HashMap<TableName, TableSize>,
+    /// How long changes can be read at least; `None` if nothing says that they go.
+    pub changes_kept: Option<Duration>,
+}
+
+/// About how large a table is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSize {
+    /// Rows.
+    pub rows: u64,
+    /// Bytes as they are stored.
+    pub bytes: u64,
 }
 
 /// Something about a server that stands in the way of streaming.

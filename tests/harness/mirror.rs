@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vstreamd::event::{CollationId, Ddl, Event, Gtid, GtidSet, TableName, TableSchema};
 use vstreamd::source::memory::{MemoryChange, MemorySource, MemoryWork};
-use vstreamd::source::{Scan, Scope, Source, Span};
+use vstreamd::source::{BatchMax, Scan, Scope, Source, Span};
 
 /// A scripted source that follows another one.
 pub struct Mirror {
@@ -84,7 +84,12 @@ async fn effects(source: &dyn Source, ddl: &Ddl) -> Vec<Effect> {
 
 async fn rows(source: &dyn Source, table: &TableName) -> Vec<Vec<u8>> {
     let mut snapshot = source.snapshot(std::slice::from_ref(table)).await.unwrap();
-    let scan = Scan { table: table.clone(), after: None, where_sql: None, batch_bytes: 1 << 20 };
+    let scan = Scan {
+        table: table.clone(),
+        after: None,
+        where_sql: None,
+        batch: BatchMax::bytes(1 << 20),
+    };
     snapshot.scan(scan).await.unwrap();
     let mut rows = Vec::new();
     while let Some(batch) = snapshot.next().await.unwrap() {

@@ -10,7 +10,7 @@ use vstreamd::engine::{EngineConfig, Waiting};
 use vstreamd::source::mysql::{
     Budget, Connection, Flavour, MysqlSource, Password, Purpose, Server, ServerUrl,
 };
-use vstreamd::source::{ConnectError, Source, SourceError};
+use vstreamd::source::{ConnectError, Scarce, Source, SourceError};
 
 use super::run;
 use crate::harness::real::{self, Kind, mariadb, mysql, start};
@@ -169,7 +169,7 @@ async fn who_waits_for_a_connection_is_shown() {
     let marks = Marks::new();
     let opening = Stream::open(&engine, &request, &marks);
     let freed = async {
-        shown(1, Some(Waiting::Connection)).await;
+        shown(1, Some(Waiting::Scarce(Scarce::Connection))).await;
         drop(taken);
     };
     let (stream, ()) = tokio::join!(opening, freed);

@@ -13,7 +13,7 @@ use mysql_async::prelude::Queryable;
 use vstreamd::engine::{Engine, EngineConfig};
 use vstreamd::event::TableName;
 use vstreamd::source::mysql::MysqlSource;
-use vstreamd::source::{Scan, Snapshot, Source};
+use vstreamd::source::{BatchMax, Scan, Snapshot, Source};
 use vstreamd::sql::filter::Select;
 
 use super::decode::{self, cells, oracle, values};
@@ -45,7 +45,7 @@ fn engine(source: &Arc<MysqlSource>) -> Engine {
 }
 
 fn scan_of(table: &TableName) -> Scan {
-    Scan { table: table.clone(), after: None, where_sql: None, batch_bytes: 4096 }
+    Scan { table: table.clone(), after: None, where_sql: None, batch: BatchMax::bytes(4096) }
 }
 
 /// All rows of a table of a snapshot.

@@ -1,5 +1,6 @@
 //! vstreamd against real MySQL and MariaDB servers.
 
+mod care;
 mod charsets;
 mod connect;
 mod copy;

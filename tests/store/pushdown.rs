@@ -12,7 +12,9 @@ use vstreamd::plan::{
     TabletType,
 };
 use vstreamd::source::sqlite::Store;
-use vstreamd::source::{Changes, Finding, Scan, Scope, Snapshot, Source, SourceError, Span};
+use vstreamd::source::{
+    BatchMax, Changes, Finding, Scan, Scope, Snapshot, Source, SourceError, Span,
+};
 use vstreamd::sql::Select;
 
 use super::{Client, open, print};
@@ -80,7 +82,7 @@ async fn copy(
 ) -> (Vec<String>, usize) {
     let name = plan.schema().name.clone();
     let mut snapshot = store.source().snapshot(std::slice::from_ref(&name)).await.unwrap();
-    let scan = Scan { table: name, after: None, where_sql, batch_bytes: 1_000 };
+    let scan = Scan { table: name, after: None, where_sql, batch: BatchMax::bytes(1_000) };
     snapshot.scan(scan).await.unwrap();
     let (mut rows, mut read, mut scratch) = (Vec::new(), 0, Scratch::default());
     while let Some(event) = snapshot.next().await.unwrap() {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ pub struct Limits {
 pub struct Token {
     fired: AtomicU8,
     notify: Notify,
+    sending: AtomicBool,
 }
 
 impl Token {
@@ -62,6 +63,12 @@ impl Token {
             }
             notified.await;
         }
+    }
+
+    /// The statement waits for its client to take what is sent, until the answer is dropped.
+    pub fn sending(&self) -> Sending<'_> {
+        self.sending.store(true, Ordering::Relaxed);
+        Sending(self)
     }
 
     /// The reason, if fired.
@@ -85,6 +92,16 @@ impl Token {
         };
         self.fired.fetch_max(end, Ordering::AcqRel);
         self.notify.notify_waiters();
+    }
+}
+
+/// A statement is sending.
+#[derive(Debug)]
+pub struct Sending<'a>(&'a Token);
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        self.0.sending.store(false, Ordering::Relaxed);
     }
 }
 
@@ -139,6 +156,17 @@ struct Entry {
 struct Now {
     process: Process,
     statement: Option<Arc<Token>>,
+}
+
+impl Now {
+    fn process(&self) -> Process {
+        let mut process = self.process.clone();
+        let is_sending = |token: &Arc<Token>| token.sending.load(Ordering::Relaxed);
+        if self.statement.as_ref().is_some_and(is_sending) {
+            process.state = SENDING;
+        }
+        process
+    }
 }
 
 /// How long a connection waits for its client.
@@ -208,7 +236,7 @@ impl Registry {
     pub fn processes(&self) -> Vec<Process> {
         let entries: Vec<_> = lock(&self.seats).taken.values().cloned().collect();
         let mut processes: Vec<_> =
-            entries.iter().map(|entry| lock(&entry.now).process.clone()).collect();
+            entries.iter().map(|entry| lock(&entry.now).process()).collect();
         processes.sort_by_key(|process| process.id);
         processes
     }
@@ -417,6 +445,8 @@ const COUNTER_MAX: u32 = (1 << COUNTER_BITS) - 1;
 /// What holds until a session says something else: MySQL's defaults.
 const PATIENCE: Patience =
     Patience { idle: Duration::from_secs(28_800), read: Duration::from_secs(30) };
+/// The state of a connection whose client takes nothing.
+pub const SENDING: &str = "sending to the client";
 /// Bytes of a statement that SHOW FULL PROCESSLIST can show.
 const INFO_BYTES_MAX: usize = 1024;
 

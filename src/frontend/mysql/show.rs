@@ -4,12 +4,12 @@
 
 use super::constant::of_literal;
 use super::error::{self, Failure};
-use super::registry::Process;
+use super::registry::{Process, SENDING};
 use super::resultset::Table;
 use super::variables::{Variables, printed};
-use crate::engine::{Explained, StreamStatus, Waiting};
+use crate::engine::{CopyStatus, Explained, StreamStatus, Waiting};
 use crate::event::ShardName;
-use crate::source::Finding;
+use crate::source::{Finding, Scarce};
 use crate::sql::Target;
 use crate::sql::expr::{BinaryOp, Expr, Literal, UnaryOp};
 use crate::sql::show::Filter;
@@ -94,10 +94,6 @@ pub fn processlist(processes: &[Process], full: bool) -> Table {
     let mut table =
         Table::of_texts(&["Id", "User", "Host", "db", "Command", "Time", "State", "Info"]);
     let row = |process: &Process| {
-        let info = process.info.as_ref().map(|info| match full {
-            true => info.to_string(),
-            false => info.chars().take(INFO_CHARACTERS).collect(),
-        });
         vec![
             Some(process.id.0.to_string()),
             Some(process.user.clone()),
@@ -106,11 +102,19 @@ pub fn processlist(processes: &[Process], full: bool) -> Table {
             Some(process.command.to_owned()),
             Some(process.since.elapsed().as_secs().to_string()),
             Some(process.state.to_owned()),
-            info,
+            info(process, full),
         ]
     };
     table.rows = processes.iter().map(row).collect();
     table
+}
+
+/// A connection's statement, or its beginning.
+fn info(process: &Process, full: bool) -> Option<String> {
+    process.info.as_ref().map(|info| match full {
+        true => info.to_string(),
+        false => info.chars().take(INFO_CHARACTERS).collect(),
+    })
 }
 
 /// SHOW VSTREAMS; `Id` is the connection, for KILL QUERY, where a connection of this door streams.
@@ -120,29 +124,65 @@ pub fn vstreams(
     filter: Option<&Filter>,
 ) -> Result<Table, Failure> {
     let mut table = Table::of_texts(&[
-        "Id", "User", "Stream", "Shard", "Tablet", "Phase", "Position", "Lag", "Waiting",
+        "Id",
+        "User",
+        "Client",
+        "Stream",
+        "Shard",
+        "Tablet",
+        "Phase",
+        "Table",
+        "Rows",
+        "Percent",
+        "Rate",
+        "ETA",
+        "Position",
+        "Lag",
+        "Waiting",
+        "Statement",
     ]);
     let row = |stream: &StreamStatus| {
-        let waiting = match stream.waiting {
-            None => "",
-            Some(Waiting::Reader) => "catch-up reader",
-            Some(Waiting::Connection) => "connection",
-        };
         let owner = processes.iter().find(|process| process.stream == Some(stream.id));
+        let copy = stream.copy.as_ref();
+        let running = copy.filter(|copy| copy.percent() != Some(100));
         vec![
             owner.map(|process| process.id.0.to_string()),
             owner.map(|process| process.user.clone()),
+            owner.map(|process| process.peer.to_string()),
             Some(stream.id.to_string()),
             Some(stream.shard.to_string()),
             Some(stream.tablet.to_string()),
             Some(stream.phase.to_owned()),
+            copy.and_then(|copy| copy.table.as_deref().map(str::to_owned)),
+            copy.map(|copy| copy.rows.to_string()),
+            copy.and_then(CopyStatus::percent).map(|percent| percent.to_string()),
+            running.map(|copy| copy.rows_per_second.to_string()),
+            running
+                .and_then(|copy| copy.remaining)
+                .map(|remaining| remaining.as_secs().to_string()),
             Some(stream.position.clone()),
             stream.lag.map(|lag| lag.to_string()),
-            Some(waiting.to_owned()),
+            Some(waiting(stream, owner).to_owned()),
+            owner.and_then(|process| info(process, false)),
         ]
     };
     table.rows = streams.iter().map(row).collect();
     keep(table, filter)
+}
+
+/// What a stream waits for: a client that takes nothing holds up all the rest.
+fn waiting(stream: &StreamStatus, owner: Option<&Process>) -> &'static str {
+    if owner.is_some_and(|process| process.state == SENDING) {
+        return "client";
+    }
+    match stream.waiting {
+        None => "",
+        Some(Waiting::Reader) => "catch-up reader",
+        Some(Waiting::Scarce(Scarce::Connection)) => "connection",
+        Some(Waiting::Rate) => "rows_per_second_max",
+        Some(Waiting::Server) => "server",
+        Some(Waiting::Change) => "changes",
+    }
 }
 
 /// EXPLAIN VSTREAM.

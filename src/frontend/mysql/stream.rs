@@ -123,6 +123,7 @@ pub async fn portion(
 
 /// Sends what is buffered unless the statement is killed meanwhile.
 pub async fn flush(link: &mut Link, token: &Token) -> io::Result<Option<End>> {
+    let _sending = token.sending();
     tokio::select! {
         biased;
         end = token.fired() => Ok(Some(end)),

@@ -37,7 +37,7 @@ use self::changes::LogChanges;
 use self::names::Names;
 use self::shared_answer::SharedAnswer;
 use self::snapshot::ServerSnapshot;
-use super::{Changes, Finding, Scope, Snapshot, Source, SourceError, Span};
+use super::{Changes, Extent, Finding, Scarce, Scope, Snapshot, Source, SourceError, Span};
 use crate::event::{GtidSet, TableName, TableSchema};
 
 /// Which of the two families a server is of: they differ in GTIDs, events and settings.
@@ -148,8 +148,23 @@ impl Source for MysqlSource {
         self.folds_names.load(Ordering::Relaxed)
     }
 
-    fn waits_for_connection(&self) -> bool {
-        self.server.budget().waiting() > 0
+    fn waits_for(&self, what: Scarce) -> bool {
+        match what {
+            Scarce::Connection => self.server.budget().waiting() > 0,
+        }
+    }
+
+    async fn extent(&self, tables: &[TableName]) -> Result<Extent, SourceError> {
+        let read = async |Connection { conn, flavour, .. }: &mut Connection| {
+            let which = snapshot::among(tables);
+            let tables = schema::read_sizes(conn, *flavour, &self.names.keyspace, &which).await?;
+            let changes_kept = preflight::changes_kept(conn, *flavour).await?;
+            Ok(Extent { tables, changes_kept })
+        };
+        let read = async |connection: &mut Connection| {
+            read(connection).await.map_err(|error| self.server.broken("estimate tables", error))
+        };
+        self.server.ask(read).await
     }
 
     async fn position(&self) -> Result<GtidSet, SourceError> {

@@ -1,6 +1,7 @@
 //! What stands in the way of streaming from a server, and the statement that mends it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -45,6 +46,14 @@ pub async fn require_fit(
         Some(Finding { what, mend, .. }) => Err(SourceError::Unfit { what, mend }),
         None => Ok(()),
     }
+}
+
+/// How long the server keeps its log at least; `None` if for ever.
+pub async fn changes_kept(
+    conn: &mut Conn,
+    flavour: Flavour,
+) -> mysql_async::Result<Option<Duration>> {
+    Ok(Settings::read(conn, flavour).await?.kept())
 }
 
 /// What a server that refuses to send its binary log means by it; `None` if it means something else.
@@ -189,14 +198,23 @@ impl Settings {
         findings
     }
 
-    fn keeping(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+    /// How long the log is kept; `None` for ever.
+    fn kept(&self) -> Option<Duration> {
+        if self.get("binlog_expire_logs_auto_purge") == "OFF" {
+            return None;
+        }
         let number = |name| self.get(name).parse::<f64>().unwrap_or(0.0);
         let (seconds, days) = (number("binlog_expire_logs_seconds"), number("expire_logs_days"));
-        let kept = if seconds > 0.0 { seconds } else { days * DAY_SECONDS };
-        if kept > 0.0 && kept < DAY_SECONDS {
+        let kept = if seconds > 0.0 { seconds } else { days * DAY.as_secs_f64() };
+        Duration::try_from_secs_f64(kept).ok().filter(|kept| !kept.is_zero())
+    }
+
+    fn keeping(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if let Some(kept) = self.kept().filter(|kept| *kept < DAY) {
             let what = format!(
-                "the binary log is kept for {kept} s: a stream that was away for longer starts over"
+                "the binary log is kept for {} s: a stream that was away for longer starts over",
+                kept.as_secs()
             );
             findings.push(advice(what, self.set("binlog_expire_logs_seconds", "604800")));
         }
@@ -303,9 +321,10 @@ const LOCK: &str = "LOCK TABLES";
 const REPLICATION: &str = "REPLICATION SLAVE";
 /// The values of `gtid_mode` in the order in which they can be gone through.
 const MODES: [&str; 4] = ["OFF", "OFF_PERMISSIVE", "ON_PERMISSIVE", "ON"];
-const DAY_SECONDS: f64 = 86_400.0;
-const NAMES: [&str; 15] = [
+const DAY: Duration = Duration::from_hours(24);
+const NAMES: [&str; 16] = [
     "binlog_checksum",
+    "binlog_expire_logs_auto_purge",
     "binlog_expire_logs_seconds",
     "binlog_format",
     "binlog_row_image",

@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 
 use super::Flavour;
 use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema};
+use crate::source::TableSize;
 
 /// A table as a server has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,26 @@ pub async fn read_tables(
     // A table that was dropped meanwhile has no columns.
     let present = tables.into_iter().filter(|(_, table)| !table.columns.is_empty());
     Ok(present.map(|(name, table)| table.table(TableName::new(keyspace, &name))).collect())
+}
+
+/// About how large the tables are that meet a condition on their names.
+pub async fn read_sizes(
+    conn: &mut Conn,
+    flavour: Flavour,
+    keyspace: &str,
+    which: &str,
+) -> mysql_async::Result<HashMap<TableName, TableSize>> {
+    if flavour == Flavour::Mysql {
+        // It would tell what it knew up to a day ago.
+        conn.query_drop("SET information_schema_stats_expiry = 0").await?;
+    }
+    let size = |mut sizes: HashMap<_, _>,
+                (name, rows, bytes): (String, Option<u64>, Option<u64>)| {
+        let size = TableSize { rows: rows.unwrap_or(0), bytes: bytes.unwrap_or(0) };
+        sizes.insert(TableName::new(keyspace, &name), size);
+        sizes
+    };
+    conn.query_fold(format!("{SIZES} {which}"), HashMap::new(), size).await
 }
 
 /// What is known of one table so far.
@@ -275,6 +296,9 @@ const UNKNOWN_COLUMN: u16 = 1054;
 // Where names are taken in any case, the log may spell them otherwise than they are declared.
 const TABLES: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), \
      ENGINE FROM information_schema.TABLES \
+     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
+const SIZES: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), \
+     TABLE_ROWS, DATA_LENGTH FROM information_schema.TABLES \
      WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')";
 const COLUMNS: &str = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)), COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, COLLATION_NAME, \
      IS_NULLABLE = 'YES', EXTRA, COLUMN_DEFAULT IS NOT NULL, CHARACTER_MAXIMUM_LENGTH, \

@@ -15,6 +15,7 @@ mod connection;
 pub mod convert;
 mod counters;
 mod ddl;
+mod extent;
 pub mod functions;
 mod handover;
 mod identity;
@@ -44,8 +45,8 @@ use self::registry::Registry;
 pub use self::tableless::Tableless;
 use self::writer::{Shared, Writer};
 use super::{
-    Backend, BackendError, BackendSession, Changes, Finding, Scope, Snapshot, Source, SourceError,
-    Span,
+    Backend, BackendError, BackendSession, Changes, Extent, Finding, Scope, Snapshot, Source,
+    SourceError, Span,
 };
 use crate::event::{GtidSet, TableName, TableSchema};
 use crate::sql::sqlite::Table;
@@ -321,6 +322,10 @@ impl Source for StoreSource {
 
     async fn tables(&self) -> Result<Vec<Arc<TableSchema>>, SourceError> {
         Ok(self.0.shared.registry().lives().map(|live| Arc::clone(&live.schema)).collect())
+    }
+
+    async fn extent(&self, tables: &[TableName]) -> Result<Extent, SourceError> {
+        self.0.extent(tables).await
     }
 
     async fn position(&self) -> Result<GtidSet, SourceError> {

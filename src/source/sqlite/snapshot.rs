@@ -22,7 +22,7 @@ use super::handover::{BrokeOff, Given, Giver, Taker, handover};
 use super::registry::Live;
 use super::{Store, condition, convert, corrupt, journal};
 use crate::event::{GtidSet, RowsEvent, TableLastPk, TableName, TableSchema, row};
-use crate::source::{Scan, Snapshot, SourceError};
+use crate::source::{BatchMax, Scan, Snapshot, SourceError};
 use crate::sql::sqlite::{Table, quote};
 
 /// Tables of a store as of one position.
@@ -186,7 +186,7 @@ struct Work {
     schema: Arc<TableSchema>,
     sql: String,
     parameters: Vec<Stored>,
-    batch_bytes: usize,
+    batch: BatchMax,
     /// Without a unique key: rows with exactly these cells that were copied before.
     skip: Option<(Vec<u8>, u64)>,
 }
@@ -201,7 +201,7 @@ impl Work {
         let mut work = Self {
             sql: String::new(),
             parameters: Vec::new(),
-            batch_bytes: scan.batch_bytes,
+            batch: scan.batch,
             skip: None,
             schema: Arc::clone(&live.schema),
         };
@@ -257,7 +257,7 @@ impl Work {
                 }
             }
             outcome.map_err(failed)?;
-            if event.bytes() >= self.batch_bytes {
+            if self.batch.is_met(&event) {
                 let next = RowsEvent::new(Arc::clone(&self.schema));
                 let full = std::mem::replace(&mut event, next);
                 let given = giver.give_until(full, deadline);

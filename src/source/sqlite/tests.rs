@@ -3,7 +3,7 @@
 use super::functions::SessionState;
 use super::*;
 use crate::event::{CollationId, Column, ColumnType, Event, Op};
-use crate::source::Scan;
+use crate::source::{BatchMax, Scan};
 use crate::sql::sqlite::{self, ColumnDefinition, Fault, Index, IndexPart, Translated};
 
 fn column(name: &str, column_type: ColumnType) -> ColumnDefinition {
@@ -237,8 +237,12 @@ async fn a_scan_resumes_behind_every_row() {
         assert_eq!(*snapshot.position(), fixture.store.position());
         let mut after = None;
         for place in 0..=expected.len() {
-            let scan =
-                Scan { table: name.clone(), after: after.clone(), where_sql: None, batch_bytes: 1 };
+            let scan = Scan {
+                table: name.clone(),
+                after: after.clone(),
+                where_sql: None,
+                batch: BatchMax::bytes(1),
+            };
             snapshot.scan(scan).await.unwrap();
             let mut rows = Vec::new();
             while let Some(event) = snapshot.next().await.unwrap() {
@@ -295,7 +299,12 @@ async fn a_view_that_is_held_for_too_long_is_given_up() {
     for scans in [false, true] {
         let source = fixture.store.source();
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
-        let scan = || Scan { table: name.clone(), after: None, where_sql: None, batch_bytes: 1 };
+        let scan = || Scan {
+            table: name.clone(),
+            after: None,
+            where_sql: None,
+            batch: BatchMax::bytes(1),
+        };
         if scans {
             snapshot.scan(scan()).await.unwrap();
             assert_eq!(snapshot.next().await.unwrap().unwrap().len(), 1);

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::query::{Query, Unplaced};
 use self::reader::{Given, Order, READ_IDLE_MAX};
+pub(super) use self::view::among;
 use self::view::{Inexact, View};
 use super::connect::Server;
 use super::names::Names;
@@ -103,8 +104,8 @@ impl Snapshot for ServerSnapshot {
         self.check_exact(table)?;
         let query = Query::new(table, &scan).map_err(|why| unplaced(&scan.table, why))?;
         let ((begun, beginning), (batches, given)) = (oneshot::channel(), mpsc::channel(1));
-        let (table, batch_bytes) = (table.clone(), scan.batch_bytes);
-        let order = Order { table, query, batch_bytes, begun, batches };
+        let (table, batch) = (table.clone(), scan.batch);
+        let order = Order { table, query, batch, begun, batches };
         self.scans.send(Box::new(order)).await.map_err(|_| expired())?;
         self.batches = Some(given);
         beginning.await.unwrap_or_else(|_| Err(expired()))

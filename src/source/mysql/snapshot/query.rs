@@ -206,6 +206,7 @@ mod tests {
     use super::*;
     use crate::event::TableName;
     use crate::event::row::{push_cell, push_null};
+    use crate::source::BatchMax;
 
     const INT: ColumnType = ColumnType::Int { bytes: 4, unsigned: false };
 
@@ -243,7 +244,7 @@ mod tests {
         let where_sql = condition.map(str::to_owned);
         Query::new(
             table,
-            &Scan { table: TableName::new("ks", "t"), after, where_sql, batch_bytes: 1 },
+            &Scan { table: TableName::new("ks", "t"), after, where_sql, batch: BatchMax::bytes(1) },
         )
     }
 

@@ -17,18 +17,18 @@ use super::cell::{Misfit, Printer};
 use super::query::{Query, SORT_BYTES_MAX};
 use super::{literal, view};
 use crate::event::{Op, RowsEvent, TableName, TableSchema};
-use crate::source::SourceError;
 use crate::source::mysql::Flavour;
 use crate::source::mysql::connect::{Connection, Server};
 use crate::source::mysql::names::Names;
 use crate::source::mysql::schema::{self, Table};
+use crate::source::{BatchMax, SourceError};
 use crate::telemetry;
 
 /// A scan to be made.
 pub(super) struct Order {
     pub table: Table,
     pub query: Query,
-    pub batch_bytes: usize,
+    pub batch: BatchMax,
     /// Told once the table is being read, or cannot be.
     pub begun: oneshot::Sender<Result<(), SourceError>>,
     /// Where the batches go. It closes without [`Given::End`] if the view was given up.
@@ -88,7 +88,7 @@ impl Reader {
     }
 
     async fn scan(&mut self, order: Order) -> Stop {
-        let Order { table, query, batch_bytes, begun, batches } = order;
+        let Order { table, query, batch: batch_max, begun, batches } = order;
         let begin = timeout(SORT_TIME_MAX, self.begin(&table, &query));
         let begin = tokio::select! {
             begin = begin => begin,
@@ -113,7 +113,7 @@ impl Reader {
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
         loop {
             let read = tokio::select! {
-                read = rows.read(self, batch_bytes) => read,
+                read = rows.read(self, batch_max) => read,
                 () = batches.closed() => return Stop::Unwanted,
             };
             if let Err(error) = read {
@@ -147,7 +147,7 @@ impl Reader {
         for statement in ["SAVEPOINT scan", &touch] {
             conn.query_drop(statement).await.map_err(failed)?;
         }
-        let which = view::one_of(std::slice::from_ref(name));
+        let which = view::among(std::slice::from_ref(name));
         let now = schema::read_tables(conn, *flavour, &self.names.keyspace, &which).await;
         if !now.map_err(failed)?.contains(table) {
             return Err(SourceError::SnapshotOutdated(name.clone()));
@@ -231,9 +231,9 @@ impl Rows {
     }
 
     /// Reads until there is a batch, or no more.
-    async fn read(&mut self, reader: &mut Reader, batch_bytes: usize) -> Result<(), SourceError> {
+    async fn read(&mut self, reader: &mut Reader, max: BatchMax) -> Result<(), SourceError> {
         let (server, conn) = (&reader.server, &mut reader.connection.conn);
-        while !self.has_ended && (self.batch.is_empty() || self.batch.bytes() < batch_bytes) {
+        while !self.has_ended && !max.is_met(&self.batch) {
             let limit = if self.has_begun { ROW_TIME_MAX } else { SORT_TIME_MAX };
             let mut rows = QueryResult::<BinaryProtocol>::new(&mut *conn);
             let row = timeout(limit, rows.next()).await.map_err(|_| silent(limit))?;

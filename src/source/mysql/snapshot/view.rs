@@ -188,11 +188,7 @@ impl Opening<'_> {
     /// they are read, nothing was changed about them in between.
     async fn describe(&mut self) -> Result<HashMap<TableName, Table>, SourceError> {
         let Connection { conn, flavour, .. } = &mut self.connection;
-        // A server that looks for many names looks through all tables.
-        let which = match self.tables.len() {
-            0..=NAMED_TABLES_MAX => one_of(self.tables),
-            _ => String::new(),
-        };
+        let which = among(self.tables);
         let read = schema::read_tables(conn, *flavour, &self.names.keyspace, &which).await;
         let read = read.map_err(|error| self.server.broken("read the schemas", error))?;
         let named = read.into_iter().map(|table| (table.schema.name.clone(), table));
@@ -255,12 +251,15 @@ async fn lock_tables<'a>(
     }
 }
 
-/// A condition on the name of a table.
-pub(super) fn one_of(tables: &[TableName]) -> String {
-    let names: Vec<_> = tables.iter().map(|name| literal::text(&name.table)).collect();
+/// A condition that the names of these tables meet, and others if they are many: a server that looks
+/// for many names looks through all tables.
+pub(in crate::source::mysql) fn among(tables: &[TableName]) -> String {
+    let names: Vec<_> =
+        tables.iter().take(NAMED_TABLES_MAX + 1).map(|name| literal::text(&name.table)).collect();
     match names.as_slice() {
         [] => "AND FALSE".to_owned(),
         [name] => format!("AND TABLE_NAME = {name}"),
+        names if names.len() > NAMED_TABLES_MAX => String::new(),
         names => format!("AND TABLE_NAME IN ({})", names.join(", ")),
     }
 }
