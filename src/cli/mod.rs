@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the texts that a person reads first.
 
+mod bar;
 mod demo;
 mod doctor;
 mod serve;

@@ -4,22 +4,39 @@
 //! from the last line it printed.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row, Value};
 
+use super::bar::{Bar, Copy};
 use super::{CliError, TailArgs};
 use crate::source::mysql::{Password, Tls, connect_secured};
 
 pub(super) async fn run(args: TailArgs) -> Result<(), CliError> {
     let statement = statement(&args)?;
     let tls = tls(&args)?;
-    let mut client = Client::connect(&args.server, &args.user, password(&args)?, &tls).await?;
-    let mut printer = Printer::new(args.json);
+    let connect = async || Client::connect(&args.server, &args.user, password(&args)?, &tls).await;
+    let mut client = connect().await?;
+    let bar = Bar::new().map(Arc::new);
+    let mut printer = Printer { bar: bar.clone(), ..Printer::new(args.json) };
+    let connection = client.0.id();
+    let watch = async {
+        if let Some(bar) = &bar
+            && let Ok(mut other) = connect().await
+        {
+            bar.watch(&mut other, connection).await;
+        }
+        std::future::pending().await
+    };
     let ended = tokio::select! {
         ended = client.follow(&statement, &mut printer) => ended,
         _ = tokio::signal::ctrl_c() => Ok(()),
+        ended = watch => ended,
     };
+    if let Some(bar) = &bar {
+        bar.clear();
+    }
     if let Some(position) = &printer.position {
         eprintln!("go on with: {}", going_on(&args, position));
     }
@@ -70,6 +87,26 @@ impl Client {
     /// The numbers in the one column that a query gives.
     pub(super) async fn numbers(&mut self, query: &str) -> Result<Vec<u64>, CliError> {
         self.0.query(query).await.map_err(failed("run a query"))
+    }
+
+    /// How far the copies of a connection's stream are, one for each shard.
+    pub(super) async fn copies_of(&mut self, connection: u32) -> Result<Vec<Copy>, CliError> {
+        let query = format!("SHOW VSTREAMS WHERE Id = '{connection}'");
+        let rows: Vec<Row> = self.0.query(query).await.map_err(failed("run a query"))?;
+        let copy = |row: &Row| {
+            let text = |name| row.get::<Option<String>, _>(name).flatten();
+            let number = |name| text(name).and_then(|number| number.parse().ok());
+            Copy {
+                phase: text("Phase").unwrap_or_default(),
+                table: text("Table"),
+                rows: number("Rows"),
+                percent: number("Percent"),
+                rate: number("Rate"),
+                eta: number("ETA"),
+                waiting: text("Waiting").unwrap_or_default(),
+            }
+        };
+        Ok(rows.iter().map(copy).collect())
     }
 
     /// Prints what a VSTREAM whose last column is `_pos` gives, to its end.
@@ -187,13 +224,15 @@ pub(super) struct Printer {
     json: bool,
     colour: bool,
     position: Option<String>,
+    /// What is drawn below the rows.
+    bar: Option<Arc<Bar>>,
 }
 
 impl Printer {
     /// Colours only on a terminal, and not where `NO_COLOR` is set.
     pub(super) fn new(json: bool) -> Self {
         let colour = !json && io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { json, colour, position: None }
+        Self { json, colour, position: None, bar: None }
     }
 
     /// Prints one row whose first column is `op` and whose last is `_pos`.
@@ -206,10 +245,15 @@ impl Printer {
             self.position = String::from_utf8(position).ok();
         }
         let line = if self.json { json_line(&names, &values) } else { self.text(&names, &values) };
-        let mut stdout = io::stdout().lock();
-        writeln!(stdout, "{line}")
-            .and_then(|()| stdout.flush())
-            .map_err(|source| CliError::Io { context: "write to stdout".to_owned(), source })
+        let write = || {
+            let mut stdout = io::stdout().lock();
+            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+        };
+        let written = match &self.bar {
+            Some(bar) => bar.beneath(write),
+            None => write(),
+        };
+        written.map_err(|source| CliError::Io { context: "write to stdout".to_owned(), source })
     }
 
     fn text(&self, names: &[impl AsRef<str>], values: &[Value]) -> String {

@@ -7,6 +7,7 @@ mod footprint;
 mod frozen;
 mod lifecycle;
 mod page;
+mod progress;
 mod resume;
 
 use mysql_async::{Row, Value};
