@@ -2,7 +2,7 @@
 //! may end the stream, and what it wants is never passed over.
 
 use mysql_async::prelude::Queryable;
-use vstreamd::engine::EngineConfig;
+use vstreamd::engine::{Engine, EngineConfig};
 use vstreamd::event::GtidSet;
 use vstreamd::source::Source;
 
@@ -99,6 +99,65 @@ async fn a_table_that_nobody_wants_is_not_looked_at() {
         )
         .await;
         late.check("/.*/", &["t + 2 b"]).await;
+    }
+}
+
+/// A stream by one rule from now on.
+async fn follow(engine: &Engine, rule: &str) -> Stream {
+    let rules = vec![(rule.to_owned(), String::new())];
+    let request = Request { start: "current".to_owned(), rules, ..Request::default() };
+    Stream::open(engine, &request, &Marks::new()).await.unwrap()
+}
+
+/// Both streams and the one after them read one tail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_cannot_be_decoded_end_the_streams_of_their_table_alone() {
+    let mysql = (
+        Kind::MySql,
+        [
+            "SET binlog_row_image = MINIMAL, binlog_row_value_options = PARTIAL_JSON",
+            "CREATE TABLE bad (id INT PRIMARY KEY, v JSON)",
+            r#"INSERT INTO bad VALUES (1, '{"a": "long enough to be changed in place"}')"#,
+            "UPDATE bad SET v = JSON_SET(v, '$.a', 'x')",
+        ],
+        ["column v of ks.bad was logged as a change", "begin at a position with"],
+        "INSERT INTO bad VALUES (2, '{}')",
+        "bad + 2 {}",
+    );
+    let mariadb = (
+        Kind::MariaDb,
+        [
+            "SET GLOBAL mysql56_temporal_format = OFF",
+            "CREATE TABLE bad (id INT PRIMARY KEY, v TIME(3))",
+            "INSERT INTO bad VALUES (1, '10:00:00.5')",
+            "SET GLOBAL mysql56_temporal_format = ON",
+        ],
+        ["the rows of ks.bad", "ALTER TABLE `bad` FORCE"],
+        "ALTER TABLE bad FORCE; INSERT INTO bad VALUES (2, '10:00:00.5')",
+        "bad + 2 10:00:00.500",
+    );
+    for (kind, statements, words, mended, expected) in [mysql, mariadb] {
+        let followed = Followed::start(kind, &[]).await;
+        let engine = stream::engine(EngineConfig::default(), followed.source.clone() as _);
+        let (mut other, mut bad) = (follow(&engine, "t").await, follow(&engine, "bad").await);
+        let mut writer = followed.writer().await;
+        for statement in statements {
+            let done = writer.query_drop(statement).await;
+            done.unwrap_or_else(|error| panic!("{kind:?}: {statement}: {error}"));
+        }
+        writer.query_drop("INSERT INTO t VALUES (1, 'a')").await.unwrap();
+        let error = bad.error().await;
+        assert!(words.iter().all(|word| error.contains(word)), "{kind:?}: {error}");
+        let mut later = follow(&engine, "bad").await;
+        for statement in mended.split("; ") {
+            writer.query_drop(statement).await.unwrap();
+        }
+        let target = followed.source.position().await.unwrap();
+        for (stream, expected) in [(&mut other, "t + 1 a"), (&mut later, expected)] {
+            stream.settle(&target).await.unwrap();
+            let rows: Vec<_> = stream.rows().iter().map(|row| row.line.as_str()).collect();
+            assert_eq!(rows, [expected], "{kind:?}");
+        }
     }
 }
 

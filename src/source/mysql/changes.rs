@@ -3,16 +3,18 @@
 //! One connection reads the log; questions about schemas, which are rare, have one of their own.
 //! Nothing is read ahead of the caller but what has arrived already.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::connect::Server;
-use super::decode::{Binding, Decoded, Decoder, TableId};
+use super::decode::{Binding, DecodeError, Decoded, Decoder, RowsError, TableId};
 use super::lookback;
 use super::names::Names;
 use super::pump::{LogEvent, Pump};
-use super::shapes::Shapes;
+use super::shapes::{self, Shapes};
 use super::transaction::{Assembler, Lacking};
-use crate::event::{Event, Gtid, GtidSet, TableName};
+use crate::event::{Event, Gtid, GtidSet, TableName, Unreadable};
 use crate::source::{Changes, Scope, SourceError, Span};
 
 /// A run of changes of a server.
@@ -135,18 +137,27 @@ impl LogChanges {
     async fn bind(&mut self, id: TableId, table: Option<TableName>) -> Result<(), SourceError> {
         let map = self.decoder.table_map(id).expect(TOLD);
         let place = (self.assembler.read(), self.assembler.named());
-        let binding = match table {
-            Some(name) => self.shapes.of(&name, map, place).await?,
+        let binding = match &table {
+            Some(name) => self.shapes.of(name, map, place).await?,
             None => Binding::Skip,
         };
-        self.decoder.bind(id, binding).map_err(|error| self.pump.corrupt(error))
+        if let (Err(mismatch), Some(name)) = (self.decoder.bind(id, binding), &table) {
+            let unreadable = self.decoder.bind(id, shapes::unfit(name, &mismatch));
+            unreadable.expect("only rows can be refused");
+        }
+        Ok(())
     }
 
     fn push(&mut self, event: &LogEvent) -> Result<(), SourceError> {
         let raw = event.raw();
         let open_rows = self.assembler.open_rows();
-        let decoded =
-            self.decoder.push_onto(raw, open_rows).map_err(|error| self.pump.corrupt(error))?;
+        let decoded = match self.decoder.push_onto(raw, open_rows) {
+            Err(DecodeError::Rows(error)) => {
+                let why = undecodable(&error, self.assembler.named());
+                Decoded::RowsUnreadable(Arc::new(why))
+            }
+            decoded => decoded.map_err(|error| self.pump.corrupt(error))?,
+        };
         if let Decoded::TableMap { id, bound } = decoded {
             self.unbound = (!bound).then_some(id);
             return Ok(());
@@ -175,6 +186,61 @@ impl Changes for LogChanges {
     }
 }
 
+/// Rows that are not what their table map says. Others of the table may be: who begins behind them
+/// goes on.
+fn undecodable(error: &RowsError, gtid: Option<Gtid>) -> Unreadable {
+    let because = std::error::Error::source(error).map(|fault| format!(": {fault}"));
+    let after = gtid.map(|gtid| format!("begin at a position with {gtid} in it"));
+    let after = after.unwrap_or_default();
+    let mend = match error {
+        RowsError::PartialJson { .. } => format!(
+            "run SET GLOBAL binlog_row_value_options = '' or binlog_row_image = 'FULL', let all \
+             sessions log in again, and {after}"
+        ),
+        RowsError::Layout { .. } | RowsError::Cell { .. } => after,
+    };
+    let what = format!("{error}{}", because.unwrap_or_default());
+    Unreadable { tables: vec![error.table().clone()], what, mend }
+}
+
 const TOLD: &str = "the decoder has just told of it";
 /// About how many bytes of events are handed out at once.
 const BATCH_BYTES: usize = 256 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode::Fault;
+    use super::*;
+
+    fn check(error: &RowsError, expected: &str) {
+        let gtid = Gtid::MariaDb { domain: 0, server: 1, sequence: 7 };
+        let Unreadable { tables, what, mend } = undecodable(error, Some(gtid));
+        assert_eq!(tables, [TableName::new("ks", "t")]);
+        assert_eq!(format!("{what}; {mend}"), expected);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_decoded_are_told_with_the_way_past_them() {
+        let (table, column) = (TableName::new("ks", "t"), Box::from("c"));
+        check(
+            &RowsError::Layout { table: table.clone(), fault: Fault::ColumnCount },
+            "decode rows of ks.t: the number of columns is not that of the table map; begin at a \
+             position with 0-1-7 in it",
+        );
+        check(
+            &RowsError::Cell {
+                table: table.clone(),
+                column: Box::clone(&column),
+                fault: Fault::Range,
+            },
+            "decode column c of ks.t: a value is outside of its type; begin at a position with \
+             0-1-7 in it",
+        );
+        check(
+            &RowsError::PartialJson { table, column },
+            "column c of ks.t was logged as a change of a document that is not in the log; run SET \
+             GLOBAL binlog_row_value_options = '' or binlog_row_image = 'FULL', let all sessions \
+             log in again, and begin at a position with 0-1-7 in it",
+        );
+    }
+}

@@ -114,7 +114,9 @@ fn too_large() -> SourceError {
 /// one reason.
 pub(super) fn repeats(last: Option<&Event>, event: &Event) -> bool {
     match (last, event) {
-        (Some(Event::Unreadable(last)), Event::Unreadable(why)) => Arc::ptr_eq(last, why),
+        (Some(Event::Unreadable(last)), Event::Unreadable(why)) => {
+            Arc::ptr_eq(last, why) || last == why
+        }
         _ => false,
     }
 }

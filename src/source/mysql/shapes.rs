@@ -15,6 +15,7 @@ use super::connect::{Connection, Server};
 use super::decode::{Binding, SchemaMismatch, TableMap};
 use super::names::{Changed, Names};
 use super::schema;
+use super::snapshot::literal;
 use crate::event::{Gtid, GtidSet, TableName, TableSchema, Unreadable};
 use crate::source::SourceError;
 
@@ -144,9 +145,21 @@ fn changed_later(table: &TableName, gtid: Gtid) -> Binding {
     Binding::Unreadable(Arc::new(Unreadable { tables: vec![table.clone()], what, mend }))
 }
 
-fn unfit(table: &TableName, mismatch: &SchemaMismatch) -> Binding {
+/// That rows cannot be read as those of the table.
+pub(super) fn unfit(table: &TableName, mismatch: &SchemaMismatch) -> Binding {
     let what = format!("the rows of {table} at this place of the log: {mismatch}");
-    let mend = FULL_METADATA.to_owned();
+    let mend = match mismatch {
+        SchemaMismatch::OldTime { .. } => format!(
+            "run SET GLOBAL mysql56_temporal_format = ON and ALTER TABLE {} FORCE, and begin at a \
+             position after that",
+            literal::name(&table.table)
+        ),
+        SchemaMismatch::UnknownType(_) => "leave the table out".to_owned(),
+        SchemaMismatch::Unknown
+        | SchemaMismatch::ColumnCount { .. }
+        | SchemaMismatch::Column { .. }
+        | SchemaMismatch::Insufficient { .. } => FULL_METADATA.to_owned(),
+    };
     Binding::Unreadable(Arc::new(Unreadable { tables: vec![table.clone()], what, mend }))
 }
 

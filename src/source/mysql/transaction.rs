@@ -728,9 +728,11 @@ mod tests {
         };
         for start in ["G1; BEGIN", "G1; XA START 'a'"] {
             let mut assembler = assemble(Flavour::Mysql, start).unwrap();
-            for why in [why("a"), why("b")] {
+            for what in ["a", "b"] {
+                let one = why(what);
                 for _ in 0..100 {
-                    assembler.unreadable(Arc::clone(&why)).unwrap();
+                    assembler.unreadable(Arc::clone(&one)).unwrap();
+                    assembler.unreadable(why(what)).unwrap();
                 }
             }
             match start {

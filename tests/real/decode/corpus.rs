@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use fastrand::Rng;
 use mysql_async::Conn;
 use vstreamd::source::mysql::decode::{
-    Binding, DecodeError, Decoded, Decoder, TRANSACTION_PAYLOAD,
+    Binding, DecodeError, Decoded, Decoder, RowsError, TRANSACTION_PAYLOAD,
 };
 
 use super::values::{self, Sample};
@@ -66,7 +66,8 @@ fn push(decoder: &mut Decoder, event: &LogEvent) -> Result<Decoded, DecodeError>
     if let Decoded::TableMap { id, bound: false } = said {
         let schema = decoder.table_map(id).unwrap().schema(None);
         let binding = schema.map_or(Binding::Skip, |schema| Binding::Rows(schema.into()));
-        decoder.bind(id, binding)?;
+        // Rows of a table map whose binding was refused are an error themselves.
+        let _ = decoder.bind(id, binding);
     }
     Ok(said)
 }
@@ -162,7 +163,7 @@ async fn the_corpus_is_read_as_it_was_written() {
                 Ok(Decoded::Rows(event)) => rows += event.len(),
                 Ok(_) => {}
                 // MINIMAL images of documents that are logged as their changes.
-                Err(DecodeError::PartialJson { .. }) => {}
+                Err(DecodeError::Rows(RowsError::PartialJson { .. })) => {}
                 Err(error) => panic!("{error:?} in {event:02x?}"),
             }
         }
@@ -184,7 +185,10 @@ fn events_that_end_early() {
                 check_size(&short, &said);
             }
             let whole = push(&mut decoder, event);
-            assert!(matches!(whole, Ok(_) | Err(DecodeError::PartialJson { .. })), "{whole:?}");
+            assert!(
+                matches!(whole, Ok(_) | Err(DecodeError::Rows(RowsError::PartialJson { .. }))),
+                "{whole:?}"
+            );
         }
     }
 }

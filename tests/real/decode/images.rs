@@ -1,7 +1,7 @@
 //! Images that hold some columns only, changes of JSON documents, and what servers compress.
 
 use mysql_async::Conn;
-use vstreamd::source::mysql::decode::{Binding, DecodeError, Decoded, Decoder};
+use vstreamd::source::mysql::decode::{Binding, DecodeError, Decoded, Decoder, RowsError};
 
 use super::{decode, flavour, log, rows, run, session, shown, tables};
 use crate::harness::real::{Kind, Server, mariadb, mysql};
@@ -158,7 +158,7 @@ async fn a_change_without_its_document_is_an_error_that_says_so() {
         }
         said => said.err(),
     });
-    assert!(matches!(found, Some(DecodeError::PartialJson { .. })), "{found:?}");
+    assert!(matches!(found, Some(DecodeError::Rows(RowsError::PartialJson { .. }))), "{found:?}");
 }
 
 #[tokio::test]

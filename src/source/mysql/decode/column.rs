@@ -107,7 +107,8 @@ impl ColumnDecoder {
             (StoredType::OldDateTime, ColumnType::DateTime { fsp: 0 }) => Self::OldDateTime,
             (StoredType::OldTimestamp, ColumnType::Timestamp { fsp: 0 }) => Self::OldTimestamp,
             (StoredType::OldTime | StoredType::OldDateTime | StoredType::OldTimestamp, _) => {
-                return Err(insufficient(column, "where its fraction lies"));
+                let column = column.name.as_ref().into();
+                return Err(SchemaMismatch::OldTime { column });
             }
             (StoredType::Year, _) => Self::Year,
             (StoredType::Char(_), ColumnType::Uuid) => Self::Uuid,

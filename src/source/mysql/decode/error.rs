@@ -1,6 +1,7 @@
 //! Why bytes of a binary log say nothing, and of what they were to speak.
 
 use super::TableId;
+use crate::event::TableName;
 
 /// What is wrong with bytes. Small and copied: the error around it says where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,52 +59,15 @@ pub enum DecodeError {
         #[source]
         fault: Fault,
     },
-    /// The rows of a table cannot be read.
-    #[error("decode rows of {table}")]
-    Rows {
-        /// `database.table`.
-        table: Box<str>,
-        /// What is wrong.
-        #[source]
-        fault: Fault,
-    },
-    /// A value cannot be read.
-    #[error("decode column {column} of {table}")]
-    Cell {
-        /// `database.table`.
-        table: Box<str>,
-        /// The column's name.
-        column: Box<str>,
-        /// What is wrong.
-        #[source]
-        fault: Fault,
-    },
-    /// Only a change of a JSON document was logged, and not the document before it.
-    #[error(
-        "column {column} of {table} was logged as a change of a document that is not in the log; \
-         set binlog_row_image = FULL or binlog_row_value_options = ''"
-    )]
-    PartialJson {
-        /// `database.table`.
-        table: Box<str>,
-        /// The column's name.
-        column: Box<str>,
-    },
+    /// The event is whole, and the rows in it cannot be read.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// Rows whose table map was not in the log before them.
     #[error("rows of table id {} without a table map before them", .0.0)]
     NoTableMap(TableId),
     /// Rows of a table map that nobody bound.
     #[error("rows of {0} before it was said how to decode them")]
     Unbound(Box<str>),
-    /// The schema that a table map was bound to is not its own.
-    #[error("the schema given for {table} is not that of its table map")]
-    Binding {
-        /// `database.table`.
-        table: Box<str>,
-        /// What differs.
-        #[source]
-        mismatch: super::SchemaMismatch,
-    },
     /// The event is not what the server wrote.
     #[error("an event's checksum does not fit its bytes")]
     Checksum,
@@ -116,4 +80,50 @@ pub enum DecodeError {
     /// An event that no server is known to send and that may not be ignored.
     #[error("event of unknown kind {0:#04x}")]
     UnknownEvent(u8),
+}
+
+/// Why rows of one table cannot be read. It concerns no other table: where the event ends is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RowsError {
+    /// They are not laid out as the table map says.
+    #[error("decode rows of {table}")]
+    Layout {
+        /// Whose rows they are.
+        table: TableName,
+        /// What is wrong.
+        #[source]
+        fault: Fault,
+    },
+    /// A value cannot be read.
+    #[error("decode column {column} of {table}")]
+    Cell {
+        /// Whose rows they are.
+        table: TableName,
+        /// The column's name.
+        column: Box<str>,
+        /// What is wrong.
+        #[source]
+        fault: Fault,
+    },
+    /// Only a change of a JSON document was logged, and not the document before it.
+    #[error(
+        "column {column} of {table} was logged as a change of a document that is not in the log"
+    )]
+    PartialJson {
+        /// Whose rows they are.
+        table: TableName,
+        /// The column's name.
+        column: Box<str>,
+    },
+}
+
+impl RowsError {
+    /// Whose rows cannot be read.
+    pub const fn table(&self) -> &TableName {
+        match self {
+            Self::Layout { table, .. }
+            | Self::Cell { table, .. }
+            | Self::PartialJson { table, .. } => table,
+        }
+    }
 }

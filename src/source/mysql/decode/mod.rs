@@ -37,7 +37,7 @@ use self::row::{RowDecoder, RowsKind};
 use super::Flavour;
 
 pub(super) use column::zerofill;
-pub use error::{DecodeError, Fault};
+pub use error::{DecodeError, Fault, RowsError};
 pub use frame::{Framing, inner_event};
 pub use gtid::{GtidList, XaStep, Xid};
 pub use inflate::INFLATED_BYTES_MAX;
@@ -201,19 +201,13 @@ impl Decoder {
     }
 
     /// Says how the rows of a table map are to be decoded; asked for after each
-    /// `Decoded::TableMap { bound: false }`.
-    pub fn bind(&mut self, id: TableId, binding: Binding) -> Result<(), DecodeError> {
-        let table = self.tables.get_mut(&id).ok_or(DecodeError::NoTableMap(id))?;
+    /// `Decoded::TableMap { bound: false }`. Only rows of a schema can be refused.
+    pub fn bind(&mut self, id: TableId, binding: Binding) -> Result<(), SchemaMismatch> {
+        let table = self.tables.get_mut(&id).expect("the decoder has told of the table map");
         table.bound = Some(match binding {
             Binding::Skip => Bound::Skip,
             Binding::Unreadable(unreadable) => Bound::Unreadable(unreadable),
-            Binding::Rows(schema) => {
-                let decoder = RowDecoder::new(&table.map, schema);
-                Bound::Rows(decoder.map_err(|mismatch| DecodeError::Binding {
-                    table: table.map.name(),
-                    mismatch,
-                })?)
-            }
+            Binding::Rows(schema) => Bound::Rows(RowDecoder::new(&table.map, schema)?),
         });
         Ok(())
     }
@@ -329,9 +323,10 @@ impl Decoder {
             None => Err(DecodeError::Unbound(table.map.name())),
             Some(Bound::Skip) => Ok(Decoded::RowsSkipped),
             Some(Bound::Unreadable(why)) => Ok(Decoded::RowsUnreadable(Arc::clone(why))),
-            Some(Bound::Rows(decoder)) => decoder
-                .decode(form.kind, body, form.inflate, before)
-                .map(|rows| rows.map_or(Decoded::RowsAppended, Decoded::Rows)),
+            Some(Bound::Rows(decoder)) => {
+                let rows = decoder.decode(form.kind, body, form.inflate, before)?;
+                Ok(rows.map_or(Decoded::RowsAppended, Decoded::Rows))
+            }
         }
     }
 }
@@ -524,7 +519,7 @@ mod tests {
             Ok(Decoded::RowsAppended)
         );
         let broken = decoder.push_onto(event(23, &deleted[..12]), Some(&mut rows));
-        assert!(matches!(broken, Err(DecodeError::Cell { .. })), "{broken:?}");
+        assert!(matches!(broken, Err(DecodeError::Rows(RowsError::Cell { .. }))), "{broken:?}");
         // An image of some columns does not fit to images of all.
         let partial = decoder.push_onto(event(23, &body(&[1, 0, 5, 0, 0, 0])), Some(&mut rows));
         assert!(matches!(partial, Ok(Decoded::Rows(_))), "{partial:?}");
@@ -538,13 +533,28 @@ mod tests {
     fn a_schema_that_does_not_fit_is_refused_with_what_differs() {
         let mut decoder = Decoder::new(Flavour::MariaDb);
         decoder.push(event(19, &map(7, [8, 15]))).unwrap();
-        let refused = decoder.bind(TableId(7), Binding::Rows(schema())).unwrap_err();
-        let DecodeError::Binding { mismatch, .. } = refused else { panic!("{refused}") };
+        let mismatch = decoder.bind(TableId(7), Binding::Rows(schema())).unwrap_err();
         let text = "the log has column a as bigint, \
                     the table has Int { bytes: 4, unsigned: false }";
         assert_eq!(mismatch.to_string(), text);
         let map = decoder.table_map(TableId(7)).unwrap();
         assert_eq!(map.schema(None), Err(SchemaMismatch::Unknown));
+    }
+
+    #[test]
+    fn a_table_of_a_type_that_is_not_known_can_be_skipped() {
+        let mut decoder = Decoder::new(Flavour::MariaDb);
+        let id = TableId(7);
+        let said = decoder.push(event(19, &map(7, [3, 200])));
+        assert_eq!(said, Ok(Decoded::TableMap { id, bound: false }));
+        let map = decoder.table_map(id).unwrap();
+        assert_eq!((&*map.database, &*map.table), ("d", "t"));
+        assert_eq!(map.schema(Some(&schema())), Err(SchemaMismatch::UnknownType(200)));
+        let refused = decoder.bind(id, Binding::Rows(schema()));
+        assert_eq!(refused, Err(SchemaMismatch::UnknownType(200)));
+        assert_eq!(decoder.bind(id, Binding::Skip), Ok(()));
+        let rows = [7, 0, 0, 0, 0, 0, 1, 0, 2, 3];
+        assert_eq!(decoder.push(event(23, &rows)), Ok(Decoded::RowsSkipped));
     }
 
     fn check(rows: &[u8], expected: &[&[u8]]) {

@@ -7,7 +7,7 @@ use crate::event::{Op, Presence, RowsEvent, TableSchema};
 
 use super::bytes::Bytes;
 use super::column::ColumnDecoder;
-use super::error::{DecodeError, Fault};
+use super::error::{Fault, RowsError};
 use super::inflate::Inflate;
 use super::json;
 use super::schema::SchemaMismatch;
@@ -74,7 +74,7 @@ impl RowDecoder {
         mut body: Bytes<'_>,
         inflate: Option<Inflate>,
         open: Option<&mut RowsEvent>,
-    ) -> Result<Option<RowsEvent>, DecodeError> {
+    ) -> Result<Option<RowsEvent>, RowsError> {
         let error = |fault: RowFault| self.error(&fault);
         let whole = |fault: Fault| self.error(&fault.into());
         let count = body.count().map_err(whole)?;
@@ -298,18 +298,13 @@ impl RowDecoder {
         Ok(())
     }
 
-    fn error(&self, fault: &RowFault) -> DecodeError {
-        let name = &self.schema.name;
-        let table = format!("{}.{}", name.keyspace, name.table).into();
-        let column = fault.column.and_then(|column| self.schema.columns.get(column));
-        match column {
-            Some(column) if fault.lacks_document => {
-                DecodeError::PartialJson { table, column: column.name.as_ref().into() }
-            }
-            Some(column) => {
-                DecodeError::Cell { table, column: column.name.as_ref().into(), fault: fault.fault }
-            }
-            None => DecodeError::Rows { table, fault: fault.fault },
+    fn error(&self, &RowFault { column, fault, lacks_document }: &RowFault) -> RowsError {
+        let table = self.schema.name.clone();
+        let column = column.and_then(|column| self.schema.columns.get(column));
+        match column.map(|column| column.name.as_ref().into()) {
+            Some(column) if lacks_document => RowsError::PartialJson { table, column },
+            Some(column) => RowsError::Cell { table, column, fault },
+            None => RowsError::Layout { table, fault },
         }
     }
 }

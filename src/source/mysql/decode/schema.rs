@@ -29,6 +29,17 @@ pub enum SchemaMismatch {
         /// What is known.
         known: Box<str>,
     },
+    /// A column's type is one that no server was known to have.
+    #[error("the log has a column of type {0}, which is not known")]
+    UnknownType(u8),
+    /// A time that may have a fraction, in a form of which the log does not say where that lies.
+    #[error(
+        "column {column} is stored in the form before MySQL 5.6, whose fraction the log does not tell"
+    )]
+    OldTime {
+        /// The column's name.
+        column: Box<str>,
+    },
     /// What the log has of a column does not say how to read it.
     #[error("the log does not say enough of column {column}: {lacks}")]
     Insufficient {
@@ -46,6 +57,7 @@ impl TableMap {
     /// column fits the log; a table whose columns were renamed or swapped with like ones since does
     /// not show, so the caller must know that no DDL came between.
     pub fn schema(&self, known: Option<&TableSchema>) -> Result<TableSchema, SchemaMismatch> {
+        self.check_types()?;
         if !self.is_full {
             let known = known.ok_or(SchemaMismatch::Unknown)?;
             self.check(known)?;
@@ -69,6 +81,7 @@ impl TableMap {
 
     /// Whether rows of this map can be read as rows of `known`.
     pub(super) fn check(&self, known: &TableSchema) -> Result<(), SchemaMismatch> {
+        self.check_types()?;
         if self.columns.len() != known.columns.len() {
             let (logged, known) = (self.columns.len(), known.columns.len());
             return Err(SchemaMismatch::ColumnCount { logged, known });
@@ -77,6 +90,10 @@ impl TableMap {
             .iter()
             .zip(&known.columns)
             .try_for_each(|(mapped, column)| mapped.check(column))
+    }
+
+    fn check_types(&self) -> Result<(), SchemaMismatch> {
+        self.unknown_type.map_or(Ok(()), |kind| Err(SchemaMismatch::UnknownType(kind)))
     }
 }
 
@@ -210,8 +227,7 @@ impl MappedColumn {
             Some(collation) => collation,
             None => CollationId::BINARY,
         };
-        let lacks = |lacks| SchemaMismatch::Insufficient { column: name.into(), lacks };
-        let column_type = self.column_type(collation).map_err(lacks)?;
+        let column_type = self.column_type(name, collation)?;
         let declared = declared(&column_type, collation).into();
         Ok(Column {
             name: name.into(),
@@ -225,13 +241,18 @@ impl MappedColumn {
     }
 
     /// The type as far as the log alone has it.
-    fn column_type(&self, collation: CollationId) -> Result<ColumnType, &'static str> {
-        let unsigned = || self.unsigned.ok_or("its sign");
+    fn column_type(
+        &self,
+        name: &str,
+        collation: CollationId,
+    ) -> Result<ColumnType, SchemaMismatch> {
+        let lacks = |lacks| move || SchemaMismatch::Insufficient { column: name.into(), lacks };
+        let unsigned = || self.unsigned.ok_or_else(lacks("its sign"));
         let characters = |bytes: u16| {
-            let wide = collation::character_bytes_max(collation).ok_or("its character set")?;
-            Ok::<_, &str>(u32::from(bytes) / wide)
+            let wide = collation::character_bytes_max(collation);
+            wide.map(|wide| u32::from(bytes) / wide).ok_or_else(lacks("its character set"))
         };
-        let members = || self.member_texts().map(Into::into).ok_or("its members");
+        let members = || self.member_texts().map(Into::into).ok_or_else(lacks("its members"));
         Ok(match self.stored {
             StoredType::Int(bytes) => ColumnType::Int { bytes, unsigned: unsigned()? },
             StoredType::Decimal(precision, scale) => {
@@ -245,8 +266,7 @@ impl MappedColumn {
             StoredType::DateTime(fsp) => ColumnType::DateTime { fsp },
             StoredType::Timestamp(fsp) => ColumnType::Timestamp { fsp },
             StoredType::OldTime | StoredType::OldDateTime | StoredType::OldTimestamp => {
-                return Err("digits of its fraction; rebuild the table with \
-                            mysql56_temporal_format = ON");
+                return Err(SchemaMismatch::OldTime { column: name.into() });
             }
             StoredType::Year => ColumnType::Year,
             StoredType::Char(bytes) => ColumnType::Char { length: characters(bytes)? },
@@ -261,9 +281,9 @@ impl MappedColumn {
             StoredType::Set(_) => ColumnType::Set { members: members()? },
             StoredType::Json(_) => ColumnType::Json,
             StoredType::Geometry(_) => ColumnType::Geometry,
-            StoredType::Vector(_) => {
-                ColumnType::Vector { dimensions: self.dimensions.ok_or("its dimensions")? }
-            }
+            StoredType::Vector(_) => ColumnType::Vector {
+                dimensions: self.dimensions.ok_or_else(lacks("its dimensions"))?,
+            },
         })
     }
 

@@ -27,6 +27,8 @@ pub struct TableMap {
     pub table: Box<str>,
     /// The columns in table order.
     pub columns: Vec<MappedColumn>,
+    /// The number of the first column's type that is not known: of the columns nothing is, then.
+    pub unknown_type: Option<u8>,
     /// Whether the log has names, and then all that `binlog_row_metadata = FULL` has.
     pub is_full: bool,
     /// Indexes of the primary key's columns in key order; none if there is none, or if the log
@@ -209,11 +211,25 @@ pub(super) fn decode(flavour: Flavour, mut body: Bytes<'_>) -> Result<TableMap, 
     let kinds = body.take(count)?;
     let mut metadata = Bytes(body.packed_prefixed()?);
     let nulls = body.take(count.div_ceil(8))?;
-    let mut columns = Vec::with_capacity(count);
+    let mut map = TableMap {
+        database,
+        table,
+        columns: Vec::with_capacity(count),
+        unknown_type: None,
+        is_full: false,
+        primary_key: Vec::new(),
+    };
     for (index, &kind) in kinds.iter().enumerate() {
-        columns.push(MappedColumn {
+        let stored = match StoredType::decode(kind, &mut metadata) {
+            // A newer server's type is no matter of who wants other tables.
+            Err(Fault::ColumnType) => {
+                return Ok(TableMap { unknown_type: Some(kind), columns: Vec::new(), ..map });
+            }
+            stored => stored?,
+        };
+        map.columns.push(MappedColumn {
             name: None,
-            stored: StoredType::decode(kind, &mut metadata)?,
+            stored,
             nullable: bit(nulls, index),
             unsigned: None,
             collation: None,
@@ -224,7 +240,6 @@ pub(super) fn decode(flavour: Flavour, mut body: Bytes<'_>) -> Result<TableMap, 
     if !metadata.is_empty() {
         return Err(Fault::LeftOver);
     }
-    let mut map = TableMap { database, table, columns, is_full: false, primary_key: Vec::new() };
     while !body.is_empty() {
         let (kind, mut field) = (body.u8()?, Bytes(body.packed_prefixed()?));
         map.optional(flavour, kind, &mut field)?;

@@ -57,7 +57,7 @@ pub(super) fn text(text: &str) -> String {
 }
 
 /// A name in back quotes.
-pub(super) fn name(name: &str) -> String {
+pub(in crate::source::mysql) fn name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 

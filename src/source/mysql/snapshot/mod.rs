@@ -5,7 +5,7 @@
 //! it is its turn.
 
 mod cell;
-mod literal;
+pub(super) mod literal;
 mod query;
 mod reader;
 mod view;
