@@ -125,11 +125,16 @@ async fn files(conn: &mut Conn) -> mysql_async::Result<Vec<String>> {
 
 /// What is in the log before this file of MariaDB's.
 async fn begin(conn: &mut Conn, file: &str) -> mysql_async::Result<Answer> {
-    conn.exec_first("SELECT BINLOG_GTID_POS(?, 4)", (file,)).await
+    before_place(conn, file, 4).await
+}
+
+/// What is in MariaDB's log before a place of it; NULL if there is no such place.
+pub async fn before_place(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Answer> {
+    conn.exec_first("SELECT BINLOG_GTID_POS(?, ?)", (file, at)).await
 }
 
 /// A set as a server tells it: nothing, and NULL, for the empty one.
-type Answer = Option<Option<String>>;
+pub type Answer = Option<Option<String>>;
 
 fn set(server: &Server, answer: mysql_async::Result<Answer>) -> Result<GtidSet, SourceError> {
     let answer = answer.map_err(|error| server.broken("read the position", error))?;

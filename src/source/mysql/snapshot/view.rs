@@ -102,8 +102,7 @@ impl Opening<'_> {
         };
         let (file, place) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"));
         let place: u64 = place.parse().map_err(|error| self.server.unreadable(error))?;
-        let found: Option<Option<String>> =
-            conn.exec_first("SELECT BINLOG_GTID_POS(?, ?)", (file, place)).await.map_err(failed)?;
+        let found = bounds::before_place(conn, file, place).await.map_err(failed)?;
         let position = found.flatten().ok_or("the log has no such place");
         let position = position.map_err(|error| self.server.unreadable(error))?;
         let position = position.parse().map_err(|error| self.server.unreadable(error))?;
