@@ -5,11 +5,10 @@
 //! often the tables are described anew.
 
 use super::connect::Server;
-use super::decode::{Binding, Decoded, Decoder};
 use super::names::{Changed, Names};
-use super::pump::Pump;
+use super::skim::{Line, Skim};
 use crate::event::{Gtid, GtidSet, TableName};
-use crate::source::SourceError;
+use crate::source::{SourceError, Span};
 use crate::sql::Logged;
 
 /// The statements about tables ahead of a reader.
@@ -76,34 +75,15 @@ async fn scan(
     from: &GtidSet,
     to: &GtidSet,
 ) -> Result<Vec<(Gtid, Changed)>, SourceError> {
-    let mut pump = Pump::open(server, from).await?;
-    let mut decoder = Decoder::new(pump.flavour);
-    let mut read = from.clone();
-    let mut named: Option<Gtid> = None;
+    let span = Span { start: from.clone(), until: Some(to.clone()) };
+    let mut log = Skim::open(server, span).await?;
     let mut statements = Vec::new();
-    while !read.contains_set(to) {
-        let event = pump.next().await?;
-        let decoded = decoder.push(event.raw()).map_err(|error| pump.corrupt(error))?;
-        let mut ended = None;
-        match decoded {
-            Decoded::TableMap { id, bound: false } => {
-                decoder.bind(id, Binding::Skip).expect("only rows can be refused");
+    while let Some(line) = log.next().await? {
+        if let (Line::Statement(logged, database), Some(gtid)) = (line, log.named()) {
+            let changed = names.changed(&logged, &database);
+            if changed != Changed::Nothing && !matches!(logged, Logged::Truncate(_)) {
+                statements.push((gtid, changed));
             }
-            Decoded::Gtid { gtid, .. } => ended = named.replace(gtid),
-            Decoded::Xid | Decoded::XaPrepare { .. } | Decoded::Heartbeat { .. } => {
-                ended = named.take();
-            }
-            Decoded::Query(query) => {
-                let logged = Logged::read(&query.statement);
-                let changed = names.changed(&logged, &query.database);
-                let shapes = changed != Changed::Nothing && !matches!(logged, Logged::Truncate(_));
-                statements.extend(named.filter(|_| shapes).zip(Some(changed)));
-                ended = named.take_if(|_| logged.ends_transaction());
-            }
-            other => pump.note(&other),
-        }
-        if let Some(gtid) = ended {
-            read.add(gtid);
         }
     }
     Ok(statements)

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::connect::Server;
 use super::decode::{Binding, DecodeError, Decoded, Decoder, RowsError, TableId};
-use super::lookback;
+use super::lookback::{Missing, Prepare, SEARCH_TIME_MAX, Searches};
 use super::names::Names;
 use super::pump::{LogEvent, Pump};
 use super::shapes::{self, Shapes};
@@ -20,6 +20,7 @@ use crate::source::{Changes, Scope, SourceError, Span};
 /// A run of changes of a server.
 pub(super) struct LogChanges {
     server: Server,
+    searches: Arc<Searches>,
     pump: Pump,
     decoder: Decoder,
     assembler: Assembler,
@@ -47,6 +48,7 @@ impl LogChanges {
     /// Asks the server for the log.
     pub async fn open(
         server: &Server,
+        searches: &Arc<Searches>,
         names: Names,
         span: Span,
         scope: Scope,
@@ -58,6 +60,7 @@ impl LogChanges {
             assembler: Assembler::new(names.clone(), span.start),
             shapes: Shapes::new(server.clone(), names.clone()),
             server: server.clone(),
+            searches: Arc::clone(searches),
             pump,
             names,
             scope,
@@ -84,8 +87,11 @@ impl LogChanges {
                 if !self.assembler.is_empty() {
                     return Ok(());
                 }
-                let rows = self.prepared_before(&lacking).await?;
-                self.assembler.supply(lacking, rows)?;
+                let rows = match self.prepared_before(&lacking).await? {
+                    Ok(rows) => rows,
+                    Err(missing) => vec![missing.event(&self.server, &lacking)],
+                };
+                self.assembler.supply(&lacking, rows)?;
                 continue;
             }
             if let Some(id) = self.unbound {
@@ -110,21 +116,34 @@ impl LogChanges {
     }
 
     /// The rows of an XA transaction whose prepare this run has not read.
-    async fn prepared_before(&self, lacking: &Lacking) -> Result<Option<Vec<Event>>, SourceError> {
-        let Lacking { gtid, xid, .. } = lacking;
-        let Some(prepare) = lookback::find(&self.server, &self.pump.start, *gtid, xid).await?
-        else {
-            return Ok(None);
+    async fn prepared_before(
+        &self,
+        lacking: &Lacking,
+    ) -> Result<Result<Vec<Event>, Missing>, SourceError> {
+        let found = self.searches.find(&self.server, &self.pump.start, lacking).await?;
+        let Prepare { gtid, before } = match found {
+            Ok(prepare) => prepare,
+            Err(missing) => return Ok(Err(missing)),
         };
-        let span = Span { start: prepare.before, until: None };
-        let mut before =
-            Self::open(&self.server, self.names.clone(), span, self.scope.clone()).await?;
-        before.goal = Some(Goal::Prepared(prepare.gtid));
-        while !before.is_done() {
-            Box::pin(before.read()).await?;
-            before.assembler.take();
+        let read = async {
+            let span = Span { start: before, until: None };
+            let (names, scope) = (self.names.clone(), self.scope.clone());
+            let mut before = Self::open(&self.server, &self.searches, names, span, scope).await?;
+            before.goal = Some(Goal::Prepared(gtid));
+            while !before.is_done() {
+                Box::pin(before.read()).await?;
+                before.assembler.take();
+            }
+            Ok(before.assembler.take_prepared(&lacking.xid).ok_or(Missing::Purged))
+        };
+        match tokio::time::timeout(SEARCH_TIME_MAX, read).await {
+            // The log was cut meanwhile.
+            Ok(Err(SourceError::Purged { .. } | SourceError::LogRefused { .. })) => {
+                Ok(Err(Missing::Purged))
+            }
+            Ok(read) => read,
+            Err(_) => Ok(Err(Missing::Late)),
         }
-        Ok(before.assembler.take_prepared(xid))
     }
 
     /// The table of a table map if its rows are read.

@@ -13,9 +13,11 @@ mod preflight;
 mod prepared;
 mod protocol;
 mod pump;
+mod ready;
 mod schema;
 mod shapes;
 mod shared_answer;
+mod skim;
 mod snapshot;
 mod tls;
 mod transaction;
@@ -34,6 +36,7 @@ pub use tls::{SecureError, connect as connect_secured};
 pub use url::{Password, ServerUrl, ServerUrlError, Tls, TlsIdentity, TlsMode};
 
 use self::changes::LogChanges;
+use self::lookback::Searches;
 use self::names::Names;
 use self::shared_answer::SharedAnswer;
 use self::snapshot::ServerSnapshot;
@@ -77,6 +80,7 @@ pub struct MysqlSource {
     folds_names: AtomicBool,
     tables: SharedAnswer<Vec<Arc<TableSchema>>>,
     position: SharedAnswer<GtidSet>,
+    searches: Arc<Searches>,
 }
 
 impl MysqlSource {
@@ -90,6 +94,7 @@ impl MysqlSource {
             folds_names: AtomicBool::new(false),
             tables: SharedAnswer::default(),
             position: SharedAnswer::default(),
+            searches: Arc::default(),
         }
     }
 
@@ -172,7 +177,8 @@ impl Source for MysqlSource {
     }
 
     async fn changes(&self, span: Span, scope: Scope) -> Result<Box<dyn Changes>, SourceError> {
-        let changes = LogChanges::open(&self.server, self.names.clone(), span, scope).await?;
+        let (server, searches) = (&self.server, &self.searches);
+        let changes = LogChanges::open(server, searches, self.names.clone(), span, scope).await?;
         Ok(Box::new(changes))
     }
 

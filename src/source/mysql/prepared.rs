@@ -7,9 +7,9 @@
 //! nobody ends must not fill the memory.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use crate::event::{Event, Gtid, GtidSet, Timestamp};
+use super::ready;
+use crate::event::{Event, Gtid, GtidSet};
 use crate::source::SourceError;
 
 /// The rows of a transaction that is not known to become real.
@@ -21,10 +21,10 @@ pub(super) struct Kept {
 
 impl Kept {
     pub fn push(&mut self, event: Event) {
-        if repeats(self.events.last(), &event) {
+        if ready::repeats(self.events.last(), &event) {
             return;
         }
-        self.bytes += bytes(&event);
+        self.bytes += ready::bytes(&event);
         self.events.push(event);
     }
 
@@ -66,32 +66,12 @@ impl Prepared {
         Ok(())
     }
 
-    /// The rows of a transaction that is prepared, for whoever looks for it alone.
-    pub fn take(&mut self, xid: &str) -> Option<Vec<Event>> {
-        self.parked.remove(xid).map(|(_, kept)| kept.into_events())
-    }
-
-    /// The end of a prepared transaction, named `gtid`, and with a time if it is a commit: what
-    /// can go out because of it. `None` if no such transaction was read.
-    pub fn end(
-        &mut self,
-        xid: &str,
-        gtid: Gtid,
-        committed: Option<Timestamp>,
-    ) -> Option<Vec<Event>> {
-        let (prepared, kept) = self.parked.remove(xid)?;
+    /// The GTID and the rows of a transaction that is not prepared any longer; `None` if no such
+    /// transaction was read.
+    pub fn take(&mut self, xid: &str) -> Option<(Gtid, Vec<Event>)> {
+        let (gtid, kept) = self.parked.remove(xid)?;
         self.bytes -= kept.bytes();
-        let first = waits(&prepared).then_some(Event::Gtid(prepared));
-        let mut events: Vec<_> = first.into_iter().chain([Event::Gtid(gtid)]).collect();
-        match committed {
-            Some(time) => {
-                events.push(Event::Begin(time));
-                events.extend(kept.into_events());
-                events.push(Event::Commit(time));
-            }
-            None => events.push(Event::Other(0)),
-        }
-        Some(events)
+        Some((gtid, kept.into_events()))
     }
 }
 
@@ -108,29 +88,6 @@ fn too_large() -> SourceError {
         ),
         mend: "end them with XA COMMIT or XA ROLLBACK (XA RECOVER lists them)".to_owned(),
     }
-}
-
-/// Whether it says nothing but what the event before it says: many changes that cannot be shown have
-/// one reason.
-pub(super) fn repeats(last: Option<&Event>, event: &Event) -> bool {
-    match (last, event) {
-        (Some(Event::Unreadable(last)), Event::Unreadable(why)) => {
-            Arc::ptr_eq(last, why) || last == why
-        }
-        _ => false,
-    }
-}
-
-/// About what an event costs while it waits.
-pub(super) fn bytes(event: &Event) -> usize {
-    size_of::<Event>()
-        + match event {
-            Event::Row(rows) => rows.event.bytes(),
-            Event::RowsQuery(text) => text.len(),
-            Event::Ddl(ddl) => ddl.statement.len(),
-            Event::Unreadable(why) => why.what.len() + why.mend.len(),
-            _ => 0,
-        }
 }
 
 /// Bytes of rows that prepared transactions may hold per run of changes.

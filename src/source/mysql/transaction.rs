@@ -4,14 +4,12 @@
 //! are kept until their end is known, in [`super::prepared`]. Bytes and connections are elsewhere:
 //! here each rule is a unit test.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::names::{Changed, Names};
 use super::prepared::{self, Kept, Prepared};
-use crate::event::{
-    Ddl, Event, Gtid, GtidSet, Rows, RowsEvent, TableName, TableSchema, Timestamp, Unreadable,
-};
+use super::ready::Ready;
+use crate::event::{Ddl, Event, Gtid, GtidSet, Rows, RowsEvent, TableName, Timestamp, Unreadable};
 use crate::source::SourceError;
 use crate::sql::Logged;
 
@@ -26,17 +24,6 @@ pub(super) struct Assembler {
     /// The statement of the rows that come next.
     query: Option<Arc<str>>,
     prepared: Prepared,
-}
-
-/// Events that can be handed out.
-#[derive(Debug, Default)]
-struct Ready {
-    events: Vec<Event>,
-    /// Behind the events: rows that those of the log's next event may be appended to.
-    open_rows: Option<RowsEvent>,
-    bytes: usize,
-    /// The shape of each table that the last FIELD told.
-    told: HashMap<TableName, Arc<TableSchema>>,
 }
 
 /// What is being read.
@@ -57,7 +44,7 @@ enum Open {
 pub(super) struct Lacking {
     pub gtid: Gtid,
     pub xid: String,
-    time: Timestamp,
+    pub time: Timestamp,
 }
 
 #[derive(Debug)]
@@ -70,47 +57,6 @@ struct Transaction {
     has_rows: bool,
     /// A statement about tables in place of, or before, its rows.
     ddl: Option<Event>,
-}
-
-impl Ready {
-    /// Rows of a transaction that was told.
-    fn push_rows(&mut self, rows: RowsEvent) {
-        self.close_rows();
-        self.tell(rows.schema());
-        self.open_rows = Some(rows);
-    }
-
-    fn close_rows(&mut self) {
-        if let Some(mut rows) = self.open_rows.take() {
-            rows.shrink();
-            let event = Event::Row(Rows::all(Arc::new(rows)));
-            self.bytes += prepared::bytes(&event);
-            self.events.push(event);
-        }
-    }
-
-    fn push(&mut self, event: Event) {
-        self.close_rows();
-        match &event {
-            Event::Row(rows) => self.tell(rows.event.schema()),
-            Event::Ddl(ddl) if ddl.tables.is_empty() => self.told.clear(),
-            Event::Ddl(ddl) => self.told.retain(|table, _| !ddl.tables.contains(table)),
-            _ => {}
-        }
-        if prepared::repeats(self.events.last(), &event) {
-            return;
-        }
-        self.bytes += prepared::bytes(&event);
-        self.events.push(event);
-    }
-
-    fn tell(&mut self, schema: &Arc<TableSchema>) {
-        let told = self.told.get(&schema.name);
-        if !told.is_some_and(|told| Arc::ptr_eq(told, schema) || told == schema) {
-            self.told.insert(schema.name.clone(), Arc::clone(schema));
-            self.events.push(Event::Field(Arc::clone(schema)));
-        }
-    }
 }
 
 impl Assembler {
@@ -154,19 +100,17 @@ impl Assembler {
 
     /// Whether no events wait to be taken.
     pub const fn is_empty(&self) -> bool {
-        self.ready.events.is_empty() && self.ready.open_rows.is_none()
+        self.ready.is_empty()
     }
 
     /// About how many bytes of events wait to be taken.
     pub fn bytes(&self) -> usize {
-        self.ready.bytes + self.ready.open_rows.as_ref().map_or(0, RowsEvent::bytes)
+        self.ready.bytes()
     }
 
     /// The events that are ready.
     pub fn take(&mut self) -> Vec<Event> {
-        self.ready.close_rows();
-        self.ready.bytes = 0;
-        std::mem::take(&mut self.ready.events)
+        self.ready.take()
     }
 
     /// Nothing happened up to this time.
@@ -212,8 +156,7 @@ impl Assembler {
 
     /// The rows that those of the next event may be appended to.
     pub fn open_rows(&mut self) -> Option<&mut RowsEvent> {
-        let rows = self.ready.open_rows.as_mut().filter(|_| self.query.is_none());
-        rows.filter(|rows| rows.bytes() < ROWS_BYTES_MAX)
+        self.ready.open_rows().filter(|_| self.query.is_none())
     }
 
     /// Row changes of a table that is read.
@@ -440,17 +383,16 @@ impl Assembler {
     /// The second half of an XA transaction: a commit, which has a time, or a rollback.
     fn xa_end(&mut self, xid: &str, committed: Option<Timestamp>) -> Result<(), SourceError> {
         let Open::Named(gtid) = self.open else { return Err(self.misplaced("XA COMMIT")) };
-        match (self.prepared.end(xid, gtid, committed), committed) {
-            (Some(events), _) => {
-                self.open = Open::Nothing;
-                self.read.add(gtid);
-                for event in events {
-                    self.ready.push(event);
-                }
-                Ok(())
-            }
+        let kept = self.prepared.take(xid);
+        if let Some((prepared, _)) = &kept
+            && prepared::waits(prepared)
+        {
+            self.ready.push(Event::Gtid(*prepared));
+        }
+        match (kept, committed) {
             // What was rolled back changed nothing, wherever it was prepared.
-            (None, None) => self.alone(Event::Other(0)),
+            (_, None) => self.alone(Event::Other(0)),
+            (Some((_, events)), Some(time)) => self.whole(gtid, events, time),
             (None, Some(time)) => {
                 self.open = Open::Lacking(Lacking { gtid, xid: xid.to_owned(), time });
                 Ok(())
@@ -466,27 +408,14 @@ impl Assembler {
         }
     }
 
-    /// The rows of what [`Self::lacking`] says; `None` if the log no longer has them.
-    pub fn supply(
-        &mut self,
-        Lacking { gtid, xid, time }: Lacking,
-        rows: Option<Vec<Event>>,
-    ) -> Result<(), SourceError> {
-        let Some(rows) = rows else {
-            return Err(SourceError::Unfit {
-                what: format!(
-                    "{gtid} commits XA transaction {xid}, which was prepared before the stream \
-                     began and is in the log no more, so that its rows are not known"
-                ),
-                mend: format!("begin at a position with {gtid} in it to leave it out"),
-            });
-        };
-        self.whole(gtid, rows, time)
+    /// The rows of what [`Self::lacking`] says.
+    pub fn supply(&mut self, lacking: &Lacking, rows: Vec<Event>) -> Result<(), SourceError> {
+        self.whole(lacking.gtid, rows, lacking.time)
     }
 
     /// The rows of a transaction that is prepared.
     pub fn take_prepared(&mut self, xid: &str) -> Option<Vec<Event>> {
-        self.prepared.take(xid)
+        self.prepared.take(xid).map(|(_, rows)| rows)
     }
 
     fn misplaced(&self, what: &str) -> SourceError {
@@ -542,14 +471,11 @@ pub(super) fn key(xid: &str) -> String {
     xid.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Rows of one event of ours, about: more of them gain nothing.
-const ROWS_BYTES_MAX: usize = 64 << 10;
-
 #[cfg(test)]
 mod tests {
     use super::super::Flavour;
     use super::*;
-    use crate::event::{CollationId, Column, ColumnType};
+    use crate::event::{CollationId, Column, ColumnType, TableSchema};
 
     /// A script of what a log holds: `G1` a GTID (with `@domain` MariaDB's), `R<table>` a row,
     /// `Q` a rows query, `C` a commit, `P<xid>` a prepare, `P1` in one phase, else a statement
@@ -590,10 +516,10 @@ mod tests {
                 }
                 "B" if rest.is_empty() => assembler.begin(1)?,
                 "H" if rest.is_empty() => assembler.heartbeat(1),
-                "S" | "N" if rest.is_empty() => {
-                    let rows = || Event::Row(Rows::all(Arc::new(row("t"))));
+                "S" if rest.is_empty() => {
+                    let rows = Event::Row(Rows::all(Arc::new(row("t"))));
                     let lacking = assembler.lacking().unwrap().clone();
-                    assembler.supply(lacking, (kind == "S").then(|| vec![rows()]))?;
+                    assembler.supply(&lacking, vec![rows])?;
                 }
                 _ => drop(assembler.query("db", step, 1)?),
             }
@@ -760,8 +686,6 @@ mod tests {
             let error = run(Flavour::Mysql, script).unwrap_err().to_string();
             assert!(error.starts_with("the server's log holds "), "{script}: {error}");
         }
-        let error = run(Flavour::Mysql, "G1; XA COMMIT X'61'; N").unwrap_err();
-        assert!(error.to_string().contains("prepared before the stream began"), "{error}");
         assert!(run(Flavour::Mysql, "G1; XA COMMIT X'61'; Rt").is_err());
     }
 
