@@ -47,8 +47,8 @@ pub enum Logged {
 /// Whose rows a statement changed that the log holds in place of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoggedChange {
-    /// This table's, and those that its triggers changed.
-    Of(LoggedTable),
+    /// This table's, and those that its triggers changed, or functions of these databases.
+    Of(LoggedTable, Vec<String>),
     /// All rows of this table are gone, and nothing else happened: a server writes this about a
     /// table in memory after it was restarted.
     Emptied(LoggedTable),
@@ -104,6 +104,9 @@ impl Logged {
             Self::Change(LoggedChange::Unknown(_)) => {
                 Self::Change(LoggedChange::Unknown(qualifiers(text)))
             }
+            Self::Change(LoggedChange::Of(table, _)) => {
+                Self::Change(LoggedChange::Of(table, called(text)))
+            }
             logged => logged,
         }
     }
@@ -120,6 +123,20 @@ fn qualifiers(text: &str) -> Vec<String> {
         }
     }
     qualifiers
+}
+
+/// The databases of functions that are called with theirs, and of a table with its columns behind it.
+fn called(text: &str) -> Vec<String> {
+    let mut words = Words(lexer::Words::new(text).peekable());
+    let mut called = Vec::new();
+    while words.0.peek().is_some() {
+        let Some(name) = words.any_identifier() else { continue };
+        let is_qualified = words.accept_sign(".") && words.any_identifier().is_some();
+        if is_qualified && matches!(words.0.peek(), Some(Word::Sign("("))) {
+            called.push(name);
+        }
+    }
+    called
 }
 
 /// Reads a statement word by word.
@@ -229,13 +246,13 @@ impl Words<'_> {
 
     fn inserted(&mut self) -> Logged {
         while self.accept_any(&["LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE", "INTO"]) {}
-        self.name().map_or_else(unknown_change, |table| Logged::Change(LoggedChange::Of(table)))
+        self.name().map_or_else(unknown_change, change_of)
     }
 
     fn updated(&mut self) -> Logged {
         while self.accept_any(&["LOW_PRIORITY", "IGNORE"]) {}
         match self.name() {
-            Some(table) if self.accept("SET") => Logged::Change(LoggedChange::Of(table)),
+            Some(table) if self.accept("SET") => change_of(table),
             _ => unknown_change(),
         }
     }
@@ -249,9 +266,9 @@ impl Words<'_> {
         match self.0.peek() {
             // Whoever writes by hand into the database at hand rarely names it.
             None if table.database.is_some() => Logged::Change(LoggedChange::Emptied(table)),
-            None => Logged::Change(LoggedChange::Of(table)),
+            None => change_of(table),
             Some(word) if word.is("WHERE") || word.is("ORDER") || word.is("LIMIT") => {
-                Logged::Change(LoggedChange::Of(table))
+                change_of(table)
             }
             Some(_) => unknown_change(),
         }
@@ -260,7 +277,7 @@ impl Words<'_> {
     fn loaded(&mut self) -> Logged {
         while self.0.next_if(|word| !word.is("INTO")).is_some() {}
         match (self.accept("INTO") && self.accept("TABLE")).then(|| self.name()).flatten() {
-            Some(table) => Logged::Change(LoggedChange::Of(table)),
+            Some(table) => change_of(table),
             None => unknown_change(),
         }
     }
@@ -396,6 +413,11 @@ fn is_option(word: Word<'_>) -> bool {
         || ["WAIT", "NOWAIT"].iter().any(|option| word.is(option))
 }
 
+/// Functions are looked for in the whole text.
+const fn change_of(table: LoggedTable) -> Logged {
+    Logged::Change(LoggedChange::Of(table, Vec::new()))
+}
+
 /// The names are looked for in the whole text.
 const fn unknown_change() -> Logged {
     Logged::Change(LoggedChange::Unknown(Vec::new()))
@@ -419,7 +441,10 @@ mod tests {
             Logged::Tables(tables) => tables.iter().map(name).collect::<Vec<_>>().join(" "),
             Logged::TableWithRows(table) => format!("{} with rows", name(&table)),
             Logged::TableFromQuery(table) => format!("{} from a query", name(&table)),
-            Logged::Change(LoggedChange::Of(table)) => format!("rows of {}", name(&table)),
+            Logged::Change(LoggedChange::Of(table, called)) => {
+                let called: String = called.iter().map(|of| format!(", by {of}")).collect();
+                format!("rows of {}{called}", name(&table))
+            }
             Logged::Change(LoggedChange::Emptied(table)) => format!("no rows of {}", name(&table)),
             Logged::Change(LoggedChange::Unknown(names)) => format!("rows, with {names:?}"),
             Logged::Truncate(table) => format!("{} emptied", name(&table)),
@@ -494,6 +519,7 @@ mod tests {
         check("INSERT LOW_PRIORITY IGNORE `a`.`t` SELECT * FROM b.u", "rows of a.t");
         check("REPLACE DELAYED INTO t SET a = 1", "rows of t");
         check("UPDATE IGNORE a.t SET a = 1 WHERE b.c = 1", "rows of a.t");
+        check("INSERT INTO a.t SELECT b.f(c.g (1)), `d`.h FROM e.u", "rows of a.t, by b, by c");
         check("UPDATE t, a.u SET t.a = 1", "rows, with [\"a\", \"t\"]");
         check("UPDATE t AS x SET a = 1", "rows, with []");
         check("DELETE FROM `a`.`t`", "no rows of a.t");
@@ -502,7 +528,7 @@ mod tests {
         check("DELETE QUICK FROM t WHERE a IN (SELECT a FROM b.u)", "rows of t");
         check("DELETE t FROM t JOIN `b`.u USING (a)", "rows, with [\"b\"]");
         check("DELETE FROM t USING t, b.u", "rows, with [\"b\"]");
-        check("LOAD DATA INFILE 'x into y' IGNORE INTO TABLE `a`.`t` (b)", "rows of a.t");
+        check("LOAD DATA INFILE 'x into y' IGNORE INTO TABLE `a`.`t` (b)", "rows of a.t, by a");
         check("WITH c AS (SELECT 1) UPDATE b.t, c SET a = 1", "rows, with [\"b\"]");
         check("SELECT `b`.`f`('c.d')", "rows, with [\"b\"]");
         check("DO f()", "rows, with []");

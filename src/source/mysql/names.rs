@@ -67,8 +67,10 @@ impl Names {
         if tables.is_empty() { Changed::Nothing } else { Changed::Tables(tables) }
     }
 
-    /// Whose rows were changed by a statement that the log holds in place of them. What a trigger
-    /// of a table in another database changes in this one is beyond what a log can tell.
+    /// Whose rows were changed by a statement that the log holds in place of them. What it changes
+    /// in this one by way of a trigger, a view or a function of another database is beyond what a
+    /// log can tell, and so is a function that is called without its database: so are those of
+    /// the server itself.
     pub fn changed_rows(&self, change: &LoggedChange, database: &str) -> Changed {
         let own = |table: &LoggedTable| {
             self.table(table.database.as_deref().unwrap_or(database), &table.table)
@@ -77,8 +79,9 @@ impl Names {
             |name: &String| self.is_ours(name) || name.contains(char::REPLACEMENT_CHARACTER);
         match change {
             // Triggers may have changed any other one.
-            LoggedChange::Of(table) if own(table).is_some() => Changed::Everything,
-            LoggedChange::Of(_) => Changed::Nothing,
+            LoggedChange::Of(table, _) if own(table).is_some() => Changed::Everything,
+            LoggedChange::Of(_, called) if called.iter().any(may_be_ours) => Changed::Everything,
+            LoggedChange::Of(..) => Changed::Nothing,
             LoggedChange::Emptied(table) => {
                 own(table).map_or(Changed::Nothing, |table| Changed::Tables(vec![table]))
             }
@@ -137,6 +140,9 @@ mod tests {
             ("db", "REPLACE INTO `x`.`checksums` SELECT 'db', COUNT(*) FROM `db`.`t`", "Nothing"),
             ("", "DELETE FROM `db`.`t`", "ks.t"),
             ("db", "DELETE FROM `x`.`t`", "Nothing"),
+            ("x", "INSERT INTO t SELECT db.f(a) FROM u", "Everything"),
+            ("x", "INSERT INTO t SELECT x.f(db.u.a) FROM db.u", "Nothing"),
+            ("x", "UPDATE t SET a = `d\u{fffd}`.`f`()", "Everything"),
             ("x", "UPDATE t, u SET t.a = u.a", "Nothing"),
             ("x", "UPDATE t, db.u SET u.a = t.a", "Everything"),
             ("db", "UPDATE x.t, x.u SET t.a = u.a", "Everything"),
