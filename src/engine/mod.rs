@@ -162,6 +162,17 @@ pub enum SubscribeError {
     /// A rule names a table that is not there.
     #[error("table {0} is not present in the database")]
     NoSuchTable(TableName),
+    /// Servers of the request disagree on whether a name in other letters is another table.
+    #[error(
+        "{folding} takes names of tables in any case, and {exact} does not; name the tables in \
+         lower case, or stream one of the two"
+    )]
+    LetterCase {
+        /// A shard with `lower_case_table_names` other than 0.
+        folding: ShardName,
+        /// One with 0.
+        exact: ShardName,
+    },
     /// Neither a position nor a table that any rule fits.
     #[error("stream needs a position or a table to copy")]
     NothingToCopy,

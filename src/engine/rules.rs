@@ -28,9 +28,10 @@ impl Rules {
         })
     }
 
-    /// Names tables in lower case, as a source does that takes them in any case. What is matched by
-    /// a regular expression is the source's spelling.
-    pub fn fold(&mut self) {
+    /// Names tables in lower case, as a source does that takes them in any case; whether that
+    /// changes a name. What is matched by a regular expression is the source's spelling.
+    pub fn fold(&mut self) -> bool {
+        let spelled: Vec<_> = self.named().map(str::to_owned).collect();
         for (matcher, rule) in &mut self.rules {
             if let Matcher::Exact(name) = matcher {
                 *name = lower_name(name);
@@ -40,7 +41,9 @@ impl Rules {
                 }
             }
         }
-        self.copy_only = self.copy_only.iter().map(|name| lower_name(name)).collect();
+        let copy_only = self.copy_only.iter().map(|name| lower_name(name)).collect();
+        let copy_only_was = std::mem::replace(&mut self.copy_only, copy_only);
+        !self.named().eq(spelled.iter().map(String::as_str)) || copy_only_was != self.copy_only
     }
 
     /// The first rule that fits a table; none if the stream does not see it.

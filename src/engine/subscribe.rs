@@ -142,15 +142,24 @@ impl Inner {
         rules: &mut Rules,
     ) -> Result<Vec<Resolved<'_>>, SubscribeError> {
         let mut resolved = Vec::new();
+        let (mut folding, mut exact) = (None, None);
         for (shard, position) in self.shards_of(&request.position)? {
             let of_type = |tail: &&Arc<Tail>| tail.tablet.tablet_type == request.tablet_type;
             let tails: Vec<_> = shard.tails.iter().filter(of_type).cloned().collect();
             let (tables, folds) = read_tables(&shard.name, request.tablet_type, &tails).await?;
-            if folds {
-                rules.fold();
-            }
+            if folds { &mut folding } else { &mut exact }.get_or_insert(&shard.name);
+            resolved.push(Resolved { shard, position, tails, tables });
+        }
+        if let Some(folding) = folding
+            && rules.fold()
+            && let Some(exact) = exact
+        {
+            let (folding, exact) = (ShardName::clone(folding), ShardName::clone(exact));
+            return Err(SubscribeError::LetterCase { folding, exact });
+        }
+        for Resolved { shard, position, tables, .. } in &mut resolved {
             let fits = |schema: &Arc<TableSchema>| rules.rule(&schema.name.table).is_some();
-            let tables: Vec<_> = tables.into_iter().filter(fits).collect();
+            tables.retain(fits);
             if let Some(missing) =
                 rules.named().find(|name| tables.iter().all(|schema| *schema.name.table != **name))
                 && position.wants_copy()
@@ -158,7 +167,6 @@ impl Inner {
                 let missing = TableName::new(&shard.name.keyspace, missing);
                 return Err(SubscribeError::NoSuchTable(missing));
             }
-            resolved.push(Resolved { shard, position, tails, tables });
         }
         if resolved.is_empty() {
             return Err(SubscribeError::NoShard);

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use mysql_async::prelude::Queryable;
-use vstreamd::engine::EngineConfig;
+use vstreamd::engine::{Engine, EngineConfig, ShardSources, SubscribeError, Tablet};
+use vstreamd::event::{Position, ShardName, ShardPosition, Start};
+use vstreamd::plan::{Filter, Flags, Rule, RuleFilter, StreamRequest, TabletType};
 use vstreamd::source::Source;
 use vstreamd::source::mysql::{Budget, MysqlSource, Server, ServerUrl};
 
 use super::follow::KINDS;
-use crate::harness::real::start;
-use crate::harness::server_keyspace::connect;
+use crate::harness::real::{Kind, mariadb, start};
+use crate::harness::server_keyspace::{connect, source};
 use crate::harness::stream::{self, Marks, Stream};
 use crate::harness::trace::Request;
 
@@ -63,4 +65,48 @@ async fn names_are_taken_in_any_case_where_the_server_does() {
         let error = late.error().await;
         assert!(error.contains("changed the table later"), "{kind:?}: {error}");
     }
+}
+
+/// A request for a table of all shards of `ks`.
+fn all_shards(table: &str) -> StreamRequest {
+    let shards = vec![ShardPosition::new(ShardName::new("ks", ""), Start::Now)];
+    let rules = vec![Rule { match_: table.to_owned(), filter: RuleFilter::All }];
+    StreamRequest {
+        position: Position { shards, plan_hash: None },
+        tablet_type: TabletType::Primary,
+        filter: Filter { rules },
+        flags: Flags::default(),
+        limit: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shards_that_disagree_about_letters_take_names_in_lower_case() {
+    let folding = start(Kind::MariaDb, &["--lower-case-table-names=1"]);
+    let make = [
+        "CREATE OR REPLACE DATABASE letters",
+        "CREATE TABLE letters.tab (id INT PRIMARY KEY)",
+        "CREATE TABLE letters.other (id INT PRIMARY KEY)",
+    ];
+    super::run(&folding, &make).await;
+    super::run(mariadb(), &make).await;
+    let shard = |name: &str, server| {
+        let (tablet_type, source) = (TabletType::Primary, Arc::new(source(server, "letters")));
+        let tablets = vec![Tablet { name: name.into(), tablet_type, source }];
+        ShardSources { shard: ShardName::new("ks", name), tablets }
+    };
+    for shards in [
+        vec![shard("-80", &folding), shard("80-", mariadb())],
+        vec![shard("-80", mariadb()), shard("80-", &folding)],
+    ] {
+        let engine = Engine::new(EngineConfig::default(), shards);
+        assert_eq!(engine.describe(&all_shards("tab")).await.unwrap().len(), 2);
+        let refused = engine.describe(&all_shards("Tab")).await;
+        let Err(SubscribeError::LetterCase { folding, .. }) = refused else {
+            panic!("{refused:?}")
+        };
+        assert!(["-80", "80-"].contains(&&*folding.shard));
+    }
+    let engine = Engine::new(EngineConfig::default(), vec![shard("0", &folding)]);
+    assert_eq!(engine.describe(&all_shards("Tab")).await.unwrap().len(), 1);
 }

@@ -136,6 +136,7 @@ pub fn of_subscribe(error: &SubscribeError) -> Failure {
         | SubscribeError::NoSuchShard(_)
         | SubscribeError::PositionWithoutShard
         | SubscribeError::NoTablet { .. }
+        | SubscribeError::LetterCase { .. }
         | SubscribeError::NothingToCopy
         | SubscribeError::OtherPlan => UNKNOWN.with(chain(error)),
         SubscribeError::Source { source, .. } => of_source(source).with(chain(error)),
