@@ -131,6 +131,7 @@ impl Tail {
     fn stop(&self, end: End) {
         let mut demand = self.demand();
         demand.running = false;
+        self.reading.store(false, Ordering::Relaxed);
         self.log.end(end);
     }
 
@@ -140,6 +141,7 @@ impl Tail {
         let idle = demand.leases.is_empty();
         if idle {
             *demand = Demand::default();
+            self.reading.store(false, Ordering::Relaxed);
             self.log.reset(GtidSet::new());
         }
         idle
@@ -311,7 +313,9 @@ mod tests {
         let tail = Arc::new(Tail::new(tablet, Arc::new(EngineConfig::default())));
         let scope = |table: &str| Arc::new(Scope::tables([TableName::new("ks", table)]));
         let (gone, _stays) = (tail.lease(&Arc::new(Scope::all())), tail.lease(&scope("a")));
+        tail.reading.store(true, Ordering::Relaxed);
         tail.stop(End::Failed(Arc::new(ended_early())));
+        assert!(!tail.is_reading());
         drop(gone);
         let _comes = tail.lease(&scope("b"));
         let mut both = (*scope("a")).clone();
