@@ -4,6 +4,7 @@
 //! door listens on loopback only, and there are no grants.
 
 use crate::event::TableName;
+use crate::event::collation::lower_name;
 
 /// What somebody wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +36,8 @@ pub struct Denied {
 }
 
 impl Access {
-    /// Takes a right away, on one table or altogether.
+    /// Takes a right away, on one table or altogether. A table is denied in any case of its letters:
+    /// a server may take them so.
     #[must_use]
     pub fn denying(mut self, user: &str, right: Right, table: Option<TableName>) -> Self {
         self.denied.push(Denied { user: user.to_owned(), right, table });
@@ -47,13 +49,17 @@ impl Access {
         let is_denied = |denied: &&Denied| {
             denied.user == user
                 && denied.right == right
-                && denied.table.as_ref().is_none_or(|denied| Some(denied) == table)
+                && denied.table.as_ref().is_none_or(|denied| table.is_some_and(|t| same(denied, t)))
         };
         match self.denied.iter().find(is_denied) {
             Some(_) => Err(Denied { user: user.to_owned(), right, table: table.cloned() }),
             None => Ok(()),
         }
     }
+}
+
+fn same(one: &TableName, other: &TableName) -> bool {
+    one.keyspace == other.keyspace && lower_name(&one.table) == lower_name(&other.table)
 }
 
 #[cfg(test)]
@@ -71,6 +77,7 @@ mod tests {
             assert_eq!(found.is_ok(), expected, "{user} {name:?} {right:?}");
         };
         check("ann", Some("corder"), Right::Read, false);
+        check("ann", Some("COrder"), Right::Read, false);
         check("ann", Some("product"), Right::Read, true);
         check("ann", None, Right::Read, true);
         check("ann", None, Right::Process, false);
