@@ -126,6 +126,11 @@ impl Stream {
     /// The same stream, behind a row that it has shown.
     pub async fn resume(&self, engine: &Engine, row: &ShownRow) -> Result<Self, String> {
         let position = Position::from_token(&row.token).map_err(|error| chain(&error))?;
+        self.resume_at(engine, position).await
+    }
+
+    /// The same stream from another position.
+    pub async fn resume_at(&self, engine: &Engine, position: Position) -> Result<Self, String> {
         let request = StreamRequest { position, limit: None, ..self.request.clone() };
         Self::subscribe(engine, request, self.is_sql).await
     }

@@ -107,7 +107,7 @@ async fn hundreds_of_clients_come_back_at_once() {
 /// A copy of very many tables locks them in groups, and does not look at all before it begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tables_are_locked_in_groups() {
-    let count = rounds(250, 500, 1_000);
+    let count = rounds(120, 500, 1_000);
     for kind in KINDS {
         let (server, source) = world(kind, &[], &[]).await;
         let mut writer = connect(&server, "ks").await;
