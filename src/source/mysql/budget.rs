@@ -10,6 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub struct Budget {
     permits: Arc<Semaphore>,
+    /// How many of them views may have.
+    views: Arc<Semaphore>,
     max: usize,
     wait_timeout: Duration,
     waiting: AtomicUsize,
@@ -17,7 +19,10 @@ pub struct Budget {
 
 /// The right to one connection, for as long as it is held.
 #[derive(Debug)]
-pub struct Permit(OwnedSemaphorePermit);
+pub struct Permit {
+    _connection: OwnedSemaphorePermit,
+    _view: Option<OwnedSemaphorePermit>,
+}
 
 /// All connections that there may be are in use, and none was given back in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,28 +41,33 @@ impl Budget {
 
     fn with_timeout(max: usize, wait_timeout: Duration) -> Self {
         let permits = Arc::new(Semaphore::new(max));
-        Self { permits, max, wait_timeout, waiting: AtomicUsize::new(0) }
+        let views = Arc::new(Semaphore::new(max.saturating_sub(BESIDE_VIEWS).max(1)));
+        Self { permits, views, max, wait_timeout, waiting: AtomicUsize::new(0) }
     }
 
     /// Waits a bounded time until there may be one more; first come, first served. Cancel-safe.
     pub async fn take(&self) -> Result<Permit, Exhausted> {
-        self.take_many(1).await
+        let permit = self.in_time(take_many(&self.permits, 1)).await?;
+        Ok(Permit { _connection: permit, _view: None })
     }
 
-    /// The same for two at once: two that each hold one and wait for another would wait in vain.
+    /// The same for two at once: two that each hold one and wait for another would wait in vain. The
+    /// first is for a view, which is held while its copy waits for the log: some are left for that.
     pub async fn take_two(&self) -> Result<(Permit, Permit), Exhausted> {
-        let Permit(mut both) = self.take_many(2).await?;
+        let taking = async {
+            let view = take_many(&self.views, 1).await;
+            (view, take_many(&self.permits, 2).await)
+        };
+        let (view, mut both) = self.in_time(taking).await?;
         let second = both.split(1).expect("there are two");
-        Ok((Permit(both), Permit(second)))
+        let first = Permit { _connection: both, _view: Some(view) };
+        Ok((first, Permit { _connection: second, _view: None }))
     }
 
-    async fn take_many(&self, count: u32) -> Result<Permit, Exhausted> {
+    async fn in_time<T>(&self, taking: impl Future<Output = T>) -> Result<T, Exhausted> {
         let _waiting = Waiting::new(&self.waiting);
-        let permit = Arc::clone(&self.permits).acquire_many_owned(count);
-        match tokio::time::timeout(self.wait_timeout, permit).await {
-            Ok(permit) => Ok(Permit(permit.expect("the semaphore is never closed"))),
-            Err(_) => Err(Exhausted { max: self.max, waited: self.wait_timeout }),
-        }
+        let taken = tokio::time::timeout(self.wait_timeout, taking).await;
+        taken.map_err(|_| Exhausted { max: self.max, waited: self.wait_timeout })
     }
 
     /// Connections that there may be at once.
@@ -74,6 +84,11 @@ impl Budget {
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
+}
+
+async fn take_many(permits: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit {
+    let permit = Arc::clone(permits).acquire_many_owned(count).await;
+    permit.expect("the semaphore is never closed")
 }
 
 /// Counts one that waits, until it has what it wants or gives up.
@@ -94,6 +109,8 @@ impl Drop for Waiting<'_> {
 
 /// Servers allow 151 connections unless they are told otherwise: most of them are left to others.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 40;
+/// The tail, a reader that catches up, and the second one that a view is opened by.
+const BESIDE_VIEWS: usize = 3;
 /// As long as a copy waits for the end of another.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -128,6 +145,22 @@ mod tests {
         assert_eq!(budget.in_use(), 1);
         assert!(budget.take_two().await.is_err());
         drop(second);
+        budget.take_two().await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn views_leave_connections_to_others() {
+        let budget = Budget::new(5);
+        let (mut views, mut others) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            views.push(budget.take_two().await.unwrap().0);
+        }
+        assert!(budget.take_two().await.is_err());
+        for _ in 0..3 {
+            others.push(budget.take().await.unwrap());
+        }
+        assert!(budget.take().await.is_err());
+        drop(views);
         budget.take_two().await.unwrap();
     }
 }

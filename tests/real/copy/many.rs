@@ -1,11 +1,13 @@
 //! Large numbers: clients that come back all at once, tables, and rows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 use vstreamd::source::Source;
+use vstreamd::source::mysql::{Budget, MysqlSource, Server as Upstream, ServerUrl};
 use vstreamd::telemetry;
 
 use super::super::served::{configure, url};
@@ -102,6 +104,48 @@ async fn hundreds_of_clients_come_back_at_once() {
         println!("{kind:?}: {most} connections at once");
         assert!(refused == 0 && most <= CONNECTIONS_MAX, "{kind:?}: {most}, {refused} refused");
     }
+}
+
+/// However many copies there are, there is a connection for the log that they go on by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn copies_leave_connections_for_the_log() {
+    for kind in KINDS {
+        let table = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))";
+        let (server, source) = world(kind, &[], &[table]).await;
+        let mut writer = connect(&server, "ks").await;
+        for id in 0..20 {
+            writer.query_drop(format!("INSERT INTO t VALUES ({id}, 'v')")).await.unwrap();
+        }
+        let request = Request { start: "copy".to_owned(), ..Request::default() };
+        let before = super::engine(&source);
+        let mut stream = Stream::open(&before, &request, &Marks::new()).await.unwrap();
+        stream.complete_copy().await.unwrap();
+        writer.query_drop("UPDATE t SET v = 'w'").await.unwrap();
+        let target = source.position().await.unwrap();
+        // Another process, whose log does not go back so far.
+        let url = format!("mysql://root@{}/ks", server.address());
+        let upstream = Upstream::new("few-1", ServerUrl::parse(&url).unwrap(), few());
+        let after = super::engine(&Arc::new(MysqlSource::new(upstream, "ks")));
+        let mut streams = Vec::new();
+        for row in stream.rows() {
+            streams.push(stream.resume(&after, row).await.unwrap());
+        }
+        let settling: Vec<_> = streams
+            .into_iter()
+            .map(|mut stream| {
+                let target = target.clone();
+                telemetry::spawn("stream", async move { stream.settle(&target).await })
+            })
+            .collect();
+        for settled in settling {
+            settled.await.unwrap().unwrap_or_else(|error| panic!("{kind:?}: {error}"));
+        }
+    }
+}
+
+/// As few connections as copies can do with beside a tail, its readers and questions.
+fn few() -> Arc<Budget> {
+    Arc::new(Budget::new(4))
 }
 
 /// A copy of very many tables locks them in groups, and does not look at all before it begins.
