@@ -155,6 +155,29 @@ pub(super) async fn purge(writer: &mut Conn) {
     }
 }
 
+/// Old files keep theirs: read anew, the log says the same in all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_checksums_of_a_log_may_change() {
+    for kind in KINDS {
+        let mut followed = Followed::start(kind, &["--binlog-checksum=NONE"]).await;
+        let begin = followed.source.position().await.unwrap();
+        for checksum in ["NONE", "CRC32", "NONE"] {
+            let set = format!("SET GLOBAL binlog_checksum = '{checksum}'");
+            super::run(&followed.server, &[&set, "FLUSH LOGS"]).await;
+            followed.write(20).await;
+            followed.check().await;
+        }
+        let seen = followed.stream.rows().len();
+        let marks = Marks::from([("begin".to_owned(), begin)]);
+        let request = Request { start: "begin".to_owned(), ..Request::default() };
+        // Another process, whose log in memory does not go back so far.
+        let engine = stream::engine(EngineConfig::default(), Arc::clone(&followed.source) as _);
+        followed.stream = Stream::open(&engine, &request, &marks).await.unwrap();
+        followed.check().await;
+        assert_eq!(followed.stream.rows().len(), seen);
+    }
+}
+
 /// Emptying a table changes no column, and what is drawn from a sequence is no row of a table.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_change_the_shape_does_not_end_a_late_stream() {
