@@ -7,10 +7,12 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use vstreamd::engine::{EngineConfig, Waiting};
+use vstreamd::event::GtidSet;
 use vstreamd::source::mysql::{
     Budget, Connection, Flavour, MysqlSource, Password, Purpose, Server, ServerUrl,
 };
-use vstreamd::source::{ConnectError, Scarce, Source, SourceError};
+use vstreamd::source::{ConnectError, Scarce, Scope, Source, SourceError, Span};
+use vstreamd::telemetry;
 
 use super::run;
 use crate::harness::real::{self, Kind, mariadb, mysql, start};
@@ -137,6 +139,35 @@ async fn questions_hold_a_place_in_the_budget() {
         let (position, ()) = tokio::join!(source.position(), waiting);
         position.unwrap();
         assert_eq!((budget.in_use(), budget.waiting()), (0, 0));
+    }
+}
+
+/// Behind one address there may be several servers: what one has said is nothing to the other's log.
+#[tokio::test]
+async fn the_log_is_that_of_the_server_that_was_asked() {
+    for kind in [Kind::MySql, Kind::MariaDb] {
+        let servers = [start(kind, &[]), start(kind, &["--server-id=2"])];
+        let addresses = servers.each_ref().map(real::Server::address);
+        let front = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at_front = front.local_addr().unwrap();
+        telemetry::spawn("balance", async move {
+            for address in addresses.iter().cycle() {
+                let Ok((mut client, _)) = front.accept().await else { return };
+                let mut server = tokio::net::TcpStream::connect(address).await.unwrap();
+                telemetry::spawn("forward", async move {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        let url = format!("mysql://root@{at_front}/information_schema");
+        let source = MysqlSource::new(at(&url), "ks");
+        let span = Span { start: GtidSet::new(), until: None };
+        let Err(error) = source.changes(span, Scope::all()).await else { panic!("{kind:?}") };
+        assert!(error.is_transient(), "{kind:?}: {error}");
+        let said = format!(
+            "another server answers at {at_front} than the one that was asked about its log"
+        );
+        assert_eq!(error.to_string(), said);
     }
 }
 

@@ -273,7 +273,7 @@ impl Server {
                 }
                 _ => ConnectError::Broken { address, source: Arc::new(source) },
             },
-            Error::Driver(DriverError::ConnectionClosed) => {
+            Error::Driver(DriverError::ConnectionClosed | DriverError::PacketOutOfOrder) => {
                 ConnectError::Broken { address, source: cause(error) }
             }
             error => ConnectError::Login { address, source: cause(error) },

@@ -9,6 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, Sid};
 use mysql_common::packets::{ComBinlogDump, ComBinlogDumpGtid, ComRegisterSlave};
 
@@ -22,6 +23,7 @@ use super::decode::{
 use super::names::Changed;
 use super::preflight;
 use super::protocol::RawConnection;
+use super::snapshot::literal;
 use super::transaction::Assembler;
 use crate::event::{GtidSet, Timestamp};
 use crate::source::{SourceError, now_seconds};
@@ -79,14 +81,15 @@ impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
         let mut asked = server.connect(Purpose::Questions).await?;
-        server.in_time(check(server, &mut asked, start)).await?;
+        let identity = server.in_time(check(server, &mut asked, start)).await?;
         let (flavour, folds_names) = (asked.flavour, asked.folds_names);
         let account = asked.account.clone();
         let (conn, permit) = asked.into_parts();
         // The log takes this connection's place in the budget.
-        server.in_time(leave(server, conn)).await?;
+        server.in_time(leave(conn)).await?;
         let mut connection = server.connect_raw().await?;
-        server.in_time(ask(server, &mut connection, flavour, (start, &account))).await?;
+        let set_up = set_up(flavour, start, &identity);
+        server.in_time(ask(server, &mut connection, &set_up, (flavour, start, &account))).await?;
         Ok(Self {
             connection,
             server: server.clone(),
@@ -104,6 +107,8 @@ impl Pump {
     /// The next event. Waits for it, as long as the server shows that it is alive. Cancel-safe.
     pub async fn next(&mut self) -> Result<LogEvent, SourceError> {
         loop {
+            // What has been received, and what inflates from it, can be much.
+            tokio::task::coop::consume_budget().await;
             if let Some(event) = self.received()? {
                 return Ok(event);
             }
@@ -270,37 +275,55 @@ impl Pump {
                 }
             }
             Error::Driver(
-                error @ (DriverError::PacketOutOfOrder | DriverError::PacketTooLarge),
+                error @ (DriverError::PacketTooLarge | DriverError::UnexpectedPacket { .. }),
             ) => self.corrupt(error),
             error => self.server.broken("read the log", error),
         }
     }
 }
 
-/// Refuses a server or a position of which no log can be had.
+/// Refuses a server or a position of which no log can be had; which server it is.
 async fn check(
     server: &Server,
     connection: &mut Connection,
     start: &GtidSet,
-) -> Result<(), SourceError> {
+) -> Result<String, SourceError> {
     let Connection { conn, flavour, .. } = connection;
     preflight::require_fit(conn, *flavour, server).await?;
-    Bounds::read(conn, *flavour, server).await?.check(start)
+    Bounds::read(conn, *flavour, server).await?.check(start)?;
+    let query = format!("SELECT {}", identity(*flavour));
+    let identity: Option<String> = conn
+        .query_first(query)
+        .await
+        .map_err(|error| server.broken("ask for the identity", error))?;
+    Ok(identity.unwrap_or_default())
 }
 
-async fn leave(server: &Server, conn: Conn) -> Result<(), SourceError> {
-    conn.disconnect().await.map_err(|error| server.broken("leave a session", error))
+/// What no two servers have in common.
+const fn identity(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::Mysql => "@@GLOBAL.server_uuid",
+        Flavour::MariaDb => "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port)",
+    }
+}
+
+/// Whether the server has heard of it is its own business.
+async fn leave(conn: Conn) -> Result<(), SourceError> {
+    if let Err(error) = conn.disconnect().await {
+        tracing::debug!(error = %error, "a session was left to end by itself");
+    }
+    Ok(())
 }
 
 /// Asks for the log as a replica does.
 async fn ask(
     server: &Server,
     connection: &mut RawConnection,
-    flavour: Flavour,
-    (start, account): (&GtidSet, &str),
+    set_up: &str,
+    (flavour, start, account): (Flavour, &GtidSet, &str),
 ) -> Result<(), SourceError> {
     let refused = |error| dump_refused(server, account, error);
-    connection.run(&set_up(flavour, start)).await.map_err(refused)?;
+    connection.run(set_up).await.map_err(refused)?;
     let id = server_id();
     connection.command(&ComRegisterSlave::new(id)).await.map_err(refused)?;
     connection.expect_ok().await.map_err(refused)?;
@@ -322,10 +345,13 @@ async fn ask(
     asked.map_err(refused)
 }
 
-/// Tells the server what this reader of its log knows and wants.
-fn set_up(flavour: Flavour, start: &GtidSet) -> String {
+/// Tells the server what this reader of its log knows and wants. It fails on another server than the
+/// one that was asked about its log: behind one address there may be several.
+fn set_up(flavour: Flavour, start: &GtidSet, asked: &str) -> String {
+    let (identity, asked) = (identity(flavour), literal::text(asked));
     let mut statement = format!(
-        "SET net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
+        "SET @same = IF({identity} = {asked}, 1, (SELECT 1 UNION SELECT 2)), \
+         net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
          @master_binlog_checksum = @@GLOBAL.binlog_checksum, \
          @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, "
     );
@@ -349,6 +375,15 @@ fn set_up(flavour: Flavour, start: &GtidSet) -> String {
 
 /// What went wrong with the request for the log.
 fn dump_refused(server: &Server, account: &str, error: Error) -> SourceError {
+    if let Error::Server(said) = &error
+        && said.code == MORE_THAN_ONE_ROW
+    {
+        let context = format!(
+            "another server answers at {} than the one that was asked about its log",
+            server.address()
+        );
+        return SourceError::Disconnected { context, source: None };
+    }
     preflight::refused_log(&error, account)
         .unwrap_or_else(|| server.broken("ask for the log", error))
 }
@@ -366,6 +401,8 @@ fn random_uuid() -> String {
     hex
 }
 
+/// ER_SUBQUERY_NO_1_ROW, made on purpose.
+const MORE_THAN_ONE_ROW: u16 = 1242;
 /// MySQL's number for all that may be wrong with reading its log.
 const READING_LOG: u16 = 1236;
 /// Behind the bytes that name a file of the log.

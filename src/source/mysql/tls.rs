@@ -112,7 +112,8 @@ fn client_config(tls: &Tls) -> Result<ClientConfig, SecureError> {
     let bad_pem = |error| refused(mysql_async::TlsError::Pem(error));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
-    match &tls.ca {
+    let verifies = matches!(tls.mode, TlsMode::VerifyCa | TlsMode::VerifyIdentity);
+    match tls.ca.as_ref().filter(|_| verifies) {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(path) => {
             for certificate in CertificateDer::pem_slice_iter(&read(path)?) {

@@ -41,7 +41,12 @@ impl Framing {
             other => return Err(DecodeError::UnknownChecksum(other)),
         };
         if self.has_checksums {
-            check(bytes, checksum)?;
+            // That the file is still written to is left out of the checksum.
+            let mut closed = bytes.to_vec();
+            if let Some(flags) = closed.get_mut(FLAGS_AT) {
+                *flags &= !FLAG_IN_USE;
+            }
+            check(&closed, checksum)?;
         }
         event.body = body;
         Ok(event)
@@ -92,6 +97,8 @@ const FORMAT_DESCRIPTION: u8 = 15;
 const CHECKSUM_NONE: u8 = 0;
 const CHECKSUM_CRC32: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
+const FLAGS_AT: usize = 17;
+const FLAG_IN_USE: u8 = 0x01;
 
 #[cfg(test)]
 mod tests {
@@ -120,6 +127,9 @@ mod tests {
         assert_eq!(framing.event(&plain), Ok(expected));
         let description = event(15, &[b'd', 1], true);
         assert_eq!(framing.event(&description).unwrap().body, b"d");
+        let mut in_use = description.clone();
+        in_use[17] |= 1;
+        assert_eq!(framing.event(&in_use).unwrap().body, b"d");
         let summed = event(2, b"body", true);
         assert_eq!(framing.event(&summed), Ok(expected));
         for at in 0..summed.len() {

@@ -409,7 +409,7 @@ fn heartbeat_fields(mut body: Bytes<'_>) -> Result<Decoded, Fault> {
     }
 }
 
-/// MariaDB puts a checksum behind the artificial ROTATE before a file's description has said that
+/// Servers put a checksum behind the artificial ROTATE before a file's description has said that
 /// there are any, so that nobody has cut it off: it is known by its value.
 fn rotate(event: &RawEvent<'_>) -> Result<Decoded, Fault> {
     let mut body = Bytes(event.body);

@@ -9,7 +9,7 @@ use mysql_common::io::ParseBuf;
 use mysql_common::packets::{AuthPlugin, AuthSwitchRequest, HandshakePacket, HandshakeResponse};
 use mysql_common::proto::MySerialize;
 
-use super::{ERR, OK, RawConnection, Result, io, unexpected};
+use super::{OK, RawConnection, Result, io, unexpected};
 use crate::source::mysql::tls::Secure;
 
 /// Who logs in, and to which database.
@@ -92,8 +92,16 @@ impl Proof<'_> {
             return Err(Error::Driver(DriverError::MysqlOldPasswordDisabled));
         }
         let request = ParseBuf(packet).parse::<AuthSwitchRequest<'_>>(()).map_err(io)?;
-        self.nonce = request.plugin_data().to_vec();
         self.plugin = request.auth_plugin().into_owned();
+        // Numbers drawn at random may end with a zero, which the library would take for the end of a
+        // text.
+        self.nonce = match &self.plugin {
+            AuthPlugin::Ed25519 | AuthPlugin::MariadbParsec { .. } => {
+                let mut parts = packet.splitn(2, |byte| *byte == 0);
+                parts.nth(1).unwrap_or_default().to_vec()
+            }
+            _ => request.plugin_data().to_vec(),
+        };
         match &self.plugin {
             AuthPlugin::MysqlOldPassword => {
                 Err(Error::Driver(DriverError::MysqlOldPasswordDisabled))
@@ -162,9 +170,12 @@ async fn prove(connection: &mut RawConnection, proof: &mut Proof<'_>) -> Result<
                 }
                 _ => return Err(unexpected(&packet)),
             },
-            (Some(first), plugin @ AuthPlugin::MariadbParsec { .. }) if first != ERR => {
+            (Some(_), plugin @ AuthPlugin::MariadbParsec { .. }) => {
                 // The first servers that had it sent its salt without the byte before it.
                 let salt = packet.strip_prefix(&[MORE]).unwrap_or(&packet);
+                if salt.get(1).is_some_and(|factor| *factor > PARSEC_FACTOR_MAX) {
+                    return Err(Error::Driver(DriverError::InvalidParsecSalt));
+                }
                 let salt_read = plugin.read_add_data(salt);
                 salt_read.ok_or(Error::Driver(DriverError::InvalidParsecSalt))?;
                 proof.data()
@@ -195,6 +206,8 @@ const WANTED: CapabilityFlags = CapabilityFlags::CLIENT_LONG_PASSWORD
 const SINCE_UTF8MB4: (u16, u16, u16) = (5, 5, 3);
 /// The longest way has five.
 const STEPS_MAX: usize = 8;
+/// A million rounds; servers have 3, which is 8,192.
+const PARSEC_FACTOR_MAX: u8 = 10;
 const MORE: u8 = 0x01;
 const SWITCH: u8 = 0xfe;
 const SHA2_KEY: u8 = 0x02;

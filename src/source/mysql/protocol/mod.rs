@@ -54,6 +54,7 @@ impl RawConnection {
         let mut connection =
             Self { stream: Box::new(socket), packets: Packets::default(), capabilities };
         login::log_in(&mut connection, secure, credentials).await?;
+        connection.packets.take_large();
         Ok(connection)
     }
 

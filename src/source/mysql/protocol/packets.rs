@@ -15,9 +15,16 @@ pub(super) struct Packets {
     goes_on: bool,
     /// The number that the next frame of either side has.
     sequence: u8,
+    /// Whoever is at the other end has proved to be a server that knows us.
+    takes_large: bool,
 }
 
 impl Packets {
+    /// Takes packets of any size from now on.
+    pub const fn take_large(&mut self) {
+        self.takes_large = true;
+    }
+
     /// The numbers begin anew with each command.
     pub const fn begin_command(&mut self) {
         self.sequence = 0;
@@ -25,12 +32,16 @@ impl Packets {
 
     /// Room for what is received next.
     pub fn room(&mut self) -> &mut BytesMut {
-        // The rest of a frame goes in at once; a long packet passes through.
-        let missing = match self.is_long() {
-            true => 0,
-            false => self.frame().map_or(0, |frame| HEADER_BYTES + frame.length),
-        };
-        self.incoming.reserve(missing.saturating_sub(self.incoming.len()).max(RECEIVE_BYTES));
+        // A large frame gets the room that it needs and no more; a long packet passes through.
+        let frame = self.frame().filter(|_| !self.is_long());
+        let frame_bytes = frame.map_or(0, |frame| HEADER_BYTES + frame.length);
+        let spare = self.incoming.capacity() - self.incoming.len();
+        let missing = frame_bytes.saturating_sub(self.incoming.len());
+        if frame_bytes <= RECEIVE_BYTES {
+            self.incoming.reserve(RECEIVE_BYTES);
+        } else if spare < missing {
+            self.incoming.reserve(missing);
+        }
         &mut self.incoming
     }
 
@@ -48,6 +59,9 @@ impl Packets {
             let Some(frame) = self.frame() else { return Ok(None) };
             if frame.sequence != self.sequence {
                 return Err(DriverError::PacketOutOfOrder);
+            }
+            if frame.length > LOGIN_BYTES_MAX && !self.takes_large {
+                return Err(DriverError::PacketTooLarge);
             }
             if frame.length < FRAME_BYTES_MAX && self.incoming.len() < HEADER_BYTES + frame.length {
                 return Ok(None);
@@ -139,7 +153,9 @@ const HEADER_BYTES: usize = 4;
 const FRAME_BYTES_MAX: usize = 0xff_ffff;
 /// No server sends more; an event of its log may come with a byte before it.
 const PACKET_BYTES_MAX: usize = (1 << 30) + FRAME_BYTES_MAX;
-/// What is received at a time, at least.
+/// More is sent to nobody who has not logged in.
+const LOGIN_BYTES_MAX: usize = 16 << 10;
+/// What is received at a time.
 const RECEIVE_BYTES: usize = 64 << 10;
 /// What the buffer may stay at.
 const KEPT_BYTES_MAX: usize = 1 << 20;
@@ -147,6 +163,10 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn logged_in() -> Packets {
+        Packets { takes_large: true, ..Packets::default() }
+    }
 
     fn sent(packets: &[&[u8]]) -> Vec<u8> {
         let mut sender = Packets::default();
@@ -161,7 +181,7 @@ mod tests {
         let all = [&b"a"[..], b"", &long, b"bc", &full, &large, b"d"];
         let bytes = sent(&all);
         for step in [1 << 16, 100_003, bytes.len()] {
-            let mut packets = Packets::default();
+            let mut packets = logged_in();
             let mut taken = Vec::new();
             for part in bytes.chunks(step) {
                 packets.room().extend_from_slice(part);
@@ -176,9 +196,38 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_gets_the_room_that_it_needs() {
+        let bytes = sent(&[&vec![7; 15 << 20], b"x"]);
+        let mut packets = logged_in();
+        let mut most = 0;
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let room = packets.room();
+            let (read, behind) =
+                rest.split_at(rest.len().min(16 << 10).min(room.capacity() - room.len()));
+            room.extend_from_slice(read);
+            most = most.max(room.capacity());
+            rest = behind;
+            while packets.take().unwrap().is_some() {}
+        }
+        assert!(most < 16 << 20, "{most} bytes");
+        assert!(packets.incoming.capacity() < KEPT_BYTES_MAX);
+    }
+
+    #[test]
+    fn large_packets_are_for_those_who_are_logged_in() {
+        let mut packets = Packets::default();
+        packets
+            .room()
+            .extend_from_slice(&sent(&[&[7; LOGIN_BYTES_MAX], &[7; LOGIN_BYTES_MAX + 1]]));
+        assert_eq!(packets.take().unwrap().unwrap().len(), LOGIN_BYTES_MAX);
+        assert!(matches!(packets.take(), Err(DriverError::PacketTooLarge)));
+    }
+
+    #[test]
     fn a_packet_waits_for_its_last_byte() {
         let bytes = sent(&[b"abc"]);
-        let mut packets = Packets::default();
+        let mut packets = logged_in();
         for byte in &bytes[..bytes.len() - 1] {
             packets.room().extend_from_slice(&[*byte]);
             assert_eq!(packets.take().unwrap(), None);
@@ -191,20 +240,20 @@ mod tests {
     fn numbers_wrap_and_are_checked() {
         let many: Vec<&[u8]> = vec![b"x"; 600];
         let mut bytes = sent(&many);
-        let mut packets = Packets::default();
+        let mut packets = logged_in();
         packets.room().extend_from_slice(&bytes);
         for _ in 0..600 {
             assert!(packets.take().unwrap().is_some());
         }
         bytes[3] = 1;
-        let mut packets = Packets::default();
+        let mut packets = logged_in();
         packets.room().extend_from_slice(&bytes);
         assert!(matches!(packets.take(), Err(DriverError::PacketOutOfOrder)));
     }
 
     #[test]
     fn no_packet_grows_without_end() {
-        let mut packets = Packets::default();
+        let mut packets = logged_in();
         let mut header = [0xff, 0xff, 0xff, 0];
         let frame = vec![0; FRAME_BYTES_MAX];
         let refused = loop {

@@ -52,7 +52,7 @@ pub(super) fn bytes(cell: &[u8]) -> String {
 }
 
 /// A text in UTF-8.
-pub(super) fn text(text: &str) -> String {
+pub(in crate::source::mysql) fn text(text: &str) -> String {
     format!("_utf8mb4 {}", bytes(text.as_bytes()))
 }
 
