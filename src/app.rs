@@ -16,7 +16,7 @@ use crate::event::ShardName;
 use crate::frontend::mysql::{Behind, Door, DoorConfig, Identity, IdentityError, Keyspace};
 use crate::plan::TabletType;
 use crate::shutdown::ShutdownController;
-use crate::source::mysql::{Budget, MysqlSource, Server};
+use crate::source::mysql::{Budget, CopyLimits, MysqlSource, Server};
 use crate::source::sqlite::{OpenError, Store, StoreConfig, Tableless};
 use crate::source::{Backend, Source};
 use crate::telemetry;
@@ -68,7 +68,7 @@ impl App {
             listener.map_err(|source| AppError::Listen { address, source })?;
         let served = match config.keyspaces.is_empty() {
             true => embedded(config).await?,
-            false => servers(&config.keyspaces).await?,
+            false => servers(&config.keyspaces, &config.limits).await?,
         };
         let identity = Identity::open(&config.data_dir, config.tls.certificate.as_ref())?;
         let engine = Engine::new(engine_config(&config.limits), served.shards);
@@ -136,8 +136,8 @@ async fn embedded(config: &Config) -> Result<Served, AppError> {
 }
 
 /// The configured servers. None of them is waited for: whoever asks for one that is away is told.
-async fn servers(configured: &[config::Keyspace]) -> Result<Served, AppError> {
-    let budgets = Budgets::of(configured);
+async fn servers(configured: &[config::Keyspace], limits: &Limits) -> Result<Served, AppError> {
+    let budgets = Budgets::of(configured, limits.copies());
     let (mut keyspaces, mut shards) = (Vec::new(), Vec::new());
     for keyspace in configured {
         let mut names = Vec::new();
@@ -168,14 +168,14 @@ async fn servers(configured: &[config::Keyspace]) -> Result<Served, AppError> {
 struct Budgets(HashMap<String, Arc<Budget>>);
 
 impl Budgets {
-    fn of(keyspaces: &[config::Keyspace]) -> Self {
+    fn of(keyspaces: &[config::Keyspace], copies: CopyLimits) -> Self {
         let mut least: HashMap<String, usize> = HashMap::new();
         for tablet in keyspaces.iter().flat_map(config::Keyspace::tablets) {
             let max = least.entry(tablet.url.address()).or_insert(tablet.connections_max);
             *max = tablet.connections_max.min(*max);
         }
-        let budgets = least.into_iter().map(|(address, max)| (address, Arc::new(Budget::new(max))));
-        Self(budgets.collect())
+        let budget = |max| Arc::new(Budget::with_copies(max, copies));
+        Self(least.into_iter().map(|(address, max)| (address, budget(max))).collect())
     }
 
     fn server(&self, tablet: &config::Tablet) -> Server {

@@ -17,6 +17,7 @@ use keyspaces::KeyspaceFile;
 pub use keyspaces::{Keyspace, KeyspaceError, Shard, Tablet};
 
 use crate::frontend::mysql::{Account, Accounts, CertificateFiles, VerifierError};
+use crate::source::mysql::CopyLimits;
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,12 @@ pub struct Limits {
     pub catch_up_readers_max: usize,
     /// Rows that one copy reads per second; 0 for as many as come.
     pub rows_per_second_max: u32,
+    /// Copies of one server at once.
+    pub copies_max: usize,
+    /// Seconds that a replica may be behind; further behind, no copy reads from it.
+    pub replica_lag_max_seconds: u64,
+    /// Length that a server's history list may have; beyond it, no copy reads from it.
+    pub history_list_max: u64,
     /// MySQL connections at once; one more is refused with error 1040.
     pub connections_max: usize,
     /// Bytes of one statement or packet from a MySQL client.
@@ -78,6 +85,9 @@ impl Default for Limits {
             log_bytes_max: 64 << 20,
             catch_up_readers_max: 4,
             rows_per_second_max: 0,
+            copies_max: CopyLimits::default().copies_max,
+            replica_lag_max_seconds: CopyLimits::default().replica_lag_max.as_secs(),
+            history_list_max: CopyLimits::default().history_list_max,
             connections_max: 10_000,
             packet_bytes_max: 64 << 20,
             packets_bytes_max: 512 << 20,
@@ -90,6 +100,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What bounds the copies of one server.
+    pub const fn copies(&self) -> CopyLimits {
+        CopyLimits {
+            copies_max: self.copies_max,
+            replica_lag_max: Duration::from_secs(self.replica_lag_max_seconds),
+            history_list_max: self.history_list_max,
+        }
+    }
+
     /// How long streams and statements get to end at shutdown.
     pub const fn drain_timeout(&self) -> Duration {
         Duration::from_secs(self.drain_timeout_seconds)
@@ -281,6 +300,7 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
     let least = [
         ("log_bytes_max", limits.log_bytes_max as u64, 1 << 16),
         ("catch_up_readers_max", limits.catch_up_readers_max as u64, 1),
+        ("copies_max", limits.copies_max as u64, 1),
         ("connections_max", limits.connections_max as u64, 1),
         ("packet_bytes_max", limits.packet_bytes_max as u64, 1 << 10),
         ("packets_bytes_max", limits.packets_bytes_max as u64, limits.packet_bytes_max as u64),

@@ -95,6 +95,11 @@ impl CopyProgress {
         self.unfinished().next().is_none()
     }
 
+    /// Whether the client has rows of a copy that is not complete.
+    pub fn has_begun(&self) -> bool {
+        self.tables.iter().any(|copy| !matches!(copy.state, TableState::Waiting))
+    }
+
     /// The tables that are still to be copied, in order.
     pub fn unfinished(&self) -> impl Iterator<Item = &Arc<str>> {
         let open = |copy: &&TableCopy| !matches!(copy.state, TableState::Finished);

@@ -24,6 +24,10 @@ pub(super) enum Wait {
     Server,
     /// One of the server's catch-up readers.
     Reader,
+    /// A view of the server's tables.
+    View,
+    /// The rows of a view.
+    Rows,
     /// The time in which a copy may read on.
     Rate,
     /// The server's next change: all before it were handed out.

@@ -9,6 +9,7 @@ mod batch;
 mod config;
 mod copy;
 mod feed;
+mod forecast;
 mod heartbeat;
 mod intake;
 mod log;
@@ -95,6 +96,8 @@ pub struct Explained {
     pub projection: String,
     /// The condition on rows; empty for all.
     pub predicate: String,
+    /// About how much would be copied, and for how long; empty if nothing is, or unknown.
+    pub copy: String,
     /// What stands in the way of streaming from that tablet, and what mends it.
     pub findings: Vec<Finding>,
 }

@@ -90,15 +90,19 @@ impl Status {
 
     /// What the stream waits for.
     pub fn waiting(&self) -> Option<Waiting> {
-        match self.wait? {
+        let scarce: &[Scarce] = match self.wait? {
             Wait::Reader => return Some(Waiting::Reader),
             Wait::Rate => return Some(Waiting::Rate),
             Wait::Change if self.tail.is_reading() => return Some(Waiting::Change),
-            Wait::Change | Wait::Server => {}
-        }
+            Wait::Rows => &[],
+            Wait::Change | Wait::Server => &[Scarce::Connection],
+            Wait::View => {
+                &[Scarce::ReplicaLag, Scarce::HistoryList, Scarce::Copy, Scarce::Connection]
+            }
+        };
         let source = &self.tail.tablet.source;
-        let scarce = [Scarce::Connection].into_iter().find(|&what| source.waits_for(what));
-        Some(scarce.map_or(Waiting::Server, Waiting::Scarce))
+        let scarce = scarce.iter().find(|&&what| source.waits_for(what));
+        Some(scarce.map_or(Waiting::Server, |&scarce| Waiting::Scarce(scarce)))
     }
 
     /// Seconds since the client's data was all that there was; none while it has none.
@@ -275,7 +279,7 @@ impl ShardStream {
             // What was begun on another server is newer than its snapshot may be.
             Phase::Snapshot { .. } if self.partial.is_some() => self.read_changes().await,
             Phase::Snapshot { fresh } => {
-                self.tell(Some(Wait::Server));
+                self.tell(Some(Wait::View));
                 let taken = self.take_snapshot(fresh).await;
                 self.tell(None);
                 taken.map(|()| None)
@@ -283,7 +287,7 @@ impl ShardStream {
             Phase::CatchUp(_) => self.catch_up().await,
             Phase::Copy(_) => {
                 self.keep_rate().await;
-                self.tell(Some(Wait::Server));
+                self.tell(Some(Wait::Rows));
                 self.copy_rows().await
             }
             Phase::Follow => self.read_changes().await,
@@ -418,9 +422,16 @@ impl ShardStream {
             Failure::Stream(error) => return Err(error),
             Failure::Source(error) => error,
         };
-        // Nothing is wrong: the client read so slowly that the view was let go of, or a table was
-        // changed before it was its turn.
-        if let SourceError::SnapshotExpired(_) | SourceError::SnapshotOutdated(_) = &*error {
+        // Nothing is wrong: the client read so slowly that the view was let go of, the server needed a
+        // rest, a table was changed before it was its turn, or others had their turn for long.
+        let goes_on = match &*error {
+            SourceError::SnapshotExpired(_)
+            | SourceError::SnapshotYielded(_)
+            | SourceError::SnapshotOutdated(_) => true,
+            SourceError::TooManySnapshots { .. } => self.copy.has_begun(),
+            _ => false,
+        };
+        if goes_on {
             self.phase = Phase::Snapshot { fresh: false };
             return Ok(());
         }
@@ -490,6 +501,7 @@ impl ShardStream {
     pub(super) fn log_copied(&self) {
         let copied = self.with_status(|status| status.copy.as_mut().map(Progress::complete));
         let Some((time, rows)) = copied else { return };
+        self.tail().note_copy(rows, time);
         info!(
             stream = self.id, shard = %self.shard, rows, time_ms = time.as_millis(), "copied"
         );

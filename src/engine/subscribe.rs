@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use crate::event::{Position, ShardName, ShardPosition, Start, TableName, TableSchema};
 use crate::plan::{StreamRequest, TablePlan, TabletType};
-use crate::source::Finding;
+use crate::source::{Extent, Finding};
 
 use super::copy::CopyProgress;
+use super::forecast::Forecast;
 use super::merge::{Parts, Subscription};
 use super::registry::ShardStatus;
 use super::rules::Rules;
@@ -21,6 +22,19 @@ struct Resolved<'a> {
     tails: Vec<Arc<Tail>>,
     /// The tables that any rule fits, as they are now.
     tables: Vec<Arc<TableSchema>>,
+}
+
+impl Resolved<'_> {
+    /// The tables that are left to be copied.
+    fn copied(&self, rules: &Rules) -> impl Iterator<Item = &Arc<TableSchema>> {
+        let is_left = |schema: &&Arc<TableSchema>| {
+            let table = &schema.name.table;
+            self.position.wants_copy()
+                && rules.copies(table)
+                && !self.position.finished.contains(table)
+        };
+        self.tables.iter().filter(is_left)
+    }
 }
 
 impl Inner {
@@ -119,13 +133,16 @@ impl Inner {
         let mut rules = self.rules(request)?;
         let mut explained = Vec::new();
         for resolved in self.resolve(request, &mut rules).await? {
-            let findings = match resolved.tails.first() {
-                Some(tail) => preflight(tail).await?,
-                None => Vec::new(),
-            };
+            let Some(tail) = resolved.tails.first() else { continue };
+            let mut findings = preflight(tail).await?;
+            let copied: Vec<_> = resolved.copied(&rules).map(Arc::as_ref).collect();
+            let extent = extent(tail, &copied).await?;
+            let forecast = Forecast::new(&self.config, &extent, tail.copy_rate());
+            findings.extend(forecast.finding(&copied));
             for schema in &resolved.tables {
                 let table = explain_table(request, &rules, &resolved, schema)?;
-                explained.push(Explained { findings: findings.clone(), ..table });
+                let copy = forecast.describe(schema);
+                explained.push(Explained { findings: findings.clone(), copy, ..table });
             }
         }
         Ok(explained)
@@ -228,6 +245,17 @@ async fn preflight(tail: &Tail) -> Result<Vec<Finding>, SubscribeError> {
     tail.tablet.source.preflight().await.map_err(|source| SubscribeError::Source { tablet, source })
 }
 
+/// How much there is to be copied.
+async fn extent(tail: &Tail, tables: &[&TableSchema]) -> Result<Extent, SubscribeError> {
+    if tables.is_empty() {
+        return Ok(Extent::default());
+    }
+    let names: Vec<_> = tables.iter().map(|schema| schema.name.clone()).collect();
+    let tablet = Arc::clone(&tail.tablet.name);
+    let extent = tail.tablet.source.extent(&names).await;
+    extent.map_err(|source| SubscribeError::Source { tablet, source })
+}
+
 fn copy_of(
     rules: &Rules,
     position: &ShardPosition,
@@ -271,6 +299,7 @@ fn explain_table(
         rule: rule.to_string(),
         projection: columns.collect::<Vec<_>>().join(", "),
         predicate: plan.condition().map(ToString::to_string).unwrap_or_default(),
+        copy: String::new(),
         findings: Vec::new(),
     })
 }

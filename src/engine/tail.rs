@@ -4,8 +4,9 @@
 //! lease for a while. It mends broken connections itself; when it cannot, it ends its log, and each
 //! stream decides for itself where to go on. It never waits for a stream.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tracing::{debug, warn};
@@ -30,6 +31,8 @@ pub(super) struct Tail {
     changed: Notify,
     /// Its server sends changes, or would if there were any.
     reading: AtomicBool,
+    /// Rows per second of the fastest copy so far: others had slow clients.
+    copy_rate: AtomicU32,
 }
 
 /// What streams want of a tail.
@@ -79,7 +82,21 @@ impl Tail {
             demand: Mutex::default(),
             changed: Notify::new(),
             reading: AtomicBool::new(false),
+            copy_rate: AtomicU32::new(0),
         }
+    }
+
+    /// A copy is complete. One that was over at once says nothing.
+    pub fn note_copy(&self, rows: u64, time: Duration) {
+        if time >= COPY_TIME_MIN {
+            let rate = u128::from(rows) * 1_000 / time.as_millis();
+            self.copy_rate.fetch_max(u32::try_from(rate).unwrap_or(u32::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// Rows per second that copies may come to; none known if 0.
+    pub fn copy_rate(&self) -> u32 {
+        self.copy_rate.load(Ordering::Relaxed)
     }
 
     /// Asks for the tables of `scope` to be read, which begins now or soon.
@@ -157,6 +174,9 @@ impl Tail {
         self.demand().running
     }
 }
+
+/// From which time on a copy says something about the rate of others.
+const COPY_TIME_MIN: Duration = Duration::from_secs(1);
 
 /// Ends the log of a tail that panics, so that its streams end with an error.
 struct EndOnPanic<'a>(&'a Tail);

@@ -153,6 +153,30 @@ impl BatchMax {
 pub enum Scarce {
     /// One of the connections that there may be.
     Connection,
+    /// One of the copies that there may be.
+    Copy,
+    /// A replica that is not too far behind.
+    ReplicaLag,
+    /// A server that does not keep too many old rows.
+    HistoryList,
+}
+
+impl Scarce {
+    /// What it is called.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Copy => "another copy",
+            Self::ReplicaLag => "replica lag",
+            Self::HistoryList => "history list",
+        }
+    }
+}
+
+impl std::fmt::Display for Scarce {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// How much there is to be copied, and for how long there is time to.
@@ -209,6 +233,9 @@ pub enum SourceError {
     /// A snapshot was held for longer than its server can bear. Another one can be taken.
     #[error("the snapshot was given up after {0:?}, which is as long as one may be held")]
     SnapshotExpired(Duration),
+    /// A snapshot was given up to spare its server. Another one comes once the server has recovered.
+    #[error("the snapshot was given up to spare the server: {0}")]
+    SnapshotYielded(Scarce),
     /// The definition of a table is another one than when the snapshot was taken. Another snapshot
     /// shows the table as it is now.
     #[error("{0} was changed after the snapshot was taken")]
@@ -279,9 +306,10 @@ impl SourceError {
     /// Whether the same call may succeed later.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Disconnected { .. } | Self::SnapshotExpired(_) | Self::SnapshotOutdated(_) => {
-                true
-            }
+            Self::Disconnected { .. }
+            | Self::SnapshotExpired(_)
+            | Self::SnapshotYielded(_)
+            | Self::SnapshotOutdated(_) => true,
             Self::Connect(error) => error.is_transient(),
             Self::Privilege { .. }
             | Self::Unfit { .. }

@@ -272,7 +272,7 @@ pub fn configure(config: &mut EngineConfig, name: &str, number: u64) {
     }
 }
 
-fn convert(request: &Request, marks: &Marks) -> Result<StreamRequest, String> {
+pub fn convert(request: &Request, marks: &Marks) -> Result<StreamRequest, String> {
     let mut shard = ShardName::new("ks", "0");
     if let Some((keyspace, name)) = &request.shard {
         shard = ShardName::new(keyspace, name);

@@ -182,6 +182,7 @@ const fn of_source(error: &SourceError) -> Code {
         | SourceError::Future { .. }
         | SourceError::NoSuchTable(_)
         | SourceError::SnapshotExpired(_)
+        | SourceError::SnapshotYielded(_)
         | SourceError::SnapshotOutdated(_)
         | SourceError::TooManySnapshots { .. }
         | SourceError::Privilege { .. }

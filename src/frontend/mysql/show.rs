@@ -9,7 +9,7 @@ use super::resultset::Table;
 use super::variables::{Variables, printed};
 use crate::engine::{CopyStatus, Explained, StreamStatus, Waiting};
 use crate::event::ShardName;
-use crate::source::{Finding, Scarce};
+use crate::source::Finding;
 use crate::sql::Target;
 use crate::sql::expr::{BinaryOp, Expr, Literal, UnaryOp};
 use crate::sql::show::Filter;
@@ -178,7 +178,7 @@ fn waiting(stream: &StreamStatus, owner: Option<&Process>) -> &'static str {
     match stream.waiting {
         None => "",
         Some(Waiting::Reader) => "catch-up reader",
-        Some(Waiting::Scarce(Scarce::Connection)) => "connection",
+        Some(Waiting::Scarce(scarce)) => scarce.as_str(),
         Some(Waiting::Rate) => "rows_per_second_max",
         Some(Waiting::Server) => "server",
         Some(Waiting::Change) => "changes",
@@ -195,6 +195,7 @@ pub fn explained(entries: &[Explained]) -> Table {
         "Rule",
         "Projection",
         "Predicate",
+        "Copy",
         "Findings",
     ]);
     let row = |entry: &Explained| {
@@ -211,6 +212,7 @@ pub fn explained(entries: &[Explained]) -> Table {
             Some(entry.rule.clone()),
             Some(entry.projection.clone()),
             Some(entry.predicate.clone()),
+            Some(entry.copy.clone()),
             Some(findings.join("\n")),
         ]
     };

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::copies::{Copies, CopyLimits};
+
 /// The connections that a server's tails, catch-ups, copies and questions share.
 #[derive(Debug)]
 pub struct Budget {
@@ -15,6 +17,7 @@ pub struct Budget {
     max: usize,
     wait_timeout: Duration,
     waiting: AtomicUsize,
+    copies: Copies,
 }
 
 /// The right to one connection, for as long as it is held.
@@ -34,15 +37,26 @@ pub struct Exhausted {
 }
 
 impl Budget {
-    /// A budget of `max` connections.
+    /// A budget of `max` connections, and for copies what is usual.
     pub fn new(max: usize) -> Self {
-        Self::with_timeout(max, WAIT_TIMEOUT)
+        Self::with_copies(max, CopyLimits::default())
     }
 
-    fn with_timeout(max: usize, wait_timeout: Duration) -> Self {
-        let permits = Arc::new(Semaphore::new(max));
-        let views = Arc::new(Semaphore::new(max.saturating_sub(BESIDE_VIEWS).max(1)));
-        Self { permits, views, max, wait_timeout, waiting: AtomicUsize::new(0) }
+    /// A budget of `max` connections, and of what copies may take.
+    pub fn with_copies(max: usize, copies: CopyLimits) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(max)),
+            views: Arc::new(Semaphore::new(max.saturating_sub(BESIDE_VIEWS).max(1))),
+            max,
+            wait_timeout: WAIT_TIMEOUT,
+            waiting: AtomicUsize::new(0),
+            copies: Copies::new(copies),
+        }
+    }
+
+    /// The copies of the server.
+    pub const fn copies(&self) -> &Copies {
+        &self.copies
     }
 
     /// Waits a bounded time until there may be one more; first come, first served. Cancel-safe.
@@ -92,10 +106,10 @@ async fn take_many(permits: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit
 }
 
 /// Counts one that waits, until it has what it wants or gives up.
-struct Waiting<'a>(&'a AtomicUsize);
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
+    pub fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(count)
     }

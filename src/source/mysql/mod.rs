@@ -5,6 +5,7 @@ mod bounds;
 mod budget;
 mod changes;
 mod connect;
+mod copies;
 pub mod decode;
 mod grants;
 mod lookback;
@@ -30,6 +31,7 @@ use async_trait::async_trait;
 
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
+pub use copies::CopyLimits;
 pub use preflight::refused_log;
 pub use protocol::RawConnection;
 pub use tls::{SecureError, connect as connect_secured};
@@ -156,6 +158,7 @@ impl Source for MysqlSource {
     fn waits_for(&self, what: Scarce) -> bool {
         match what {
             Scarce::Connection => self.server.budget().waiting() > 0,
+            copies => self.server.budget().copies().wait_for(copies),
         }
     }
 

@@ -44,9 +44,10 @@ impl ServerSnapshot {
         names: &Names,
         tables: &[TableName],
     ) -> Result<Self, SourceError> {
+        let place = server.budget().copies().begin(server).await?;
         let (view, connection) = View::open(server, names, tables).await?;
         let account = connection.account.clone();
-        let scans = reader::start(server, names, connection);
+        let scans = reader::start(server, names, connection, place);
         let database = server.database().to_owned();
         Ok(Self { database, account, view, scans, batches: None })
     }

@@ -19,9 +19,10 @@ use super::{literal, view};
 use crate::event::{Op, RowsEvent, TableName, TableSchema};
 use crate::source::mysql::Flavour;
 use crate::source::mysql::connect::{Connection, Server};
+use crate::source::mysql::copies::{CopyPlace, LOOK_INTERVAL};
 use crate::source::mysql::names::Names;
 use crate::source::mysql::schema::{self, Table};
-use crate::source::{BatchMax, SourceError};
+use crate::source::{BatchMax, Scarce, SourceError};
 use crate::telemetry;
 
 /// A scan to be made.
@@ -57,9 +58,10 @@ pub(super) fn start(
     server: &Server,
     names: &Names,
     connection: Connection,
+    place: CopyPlace,
 ) -> mpsc::Sender<Box<Order>> {
     let (orders, ordered) = mpsc::channel(1);
-    let reader = Reader { server: server.clone(), names: names.clone(), connection };
+    let reader = Reader { server: server.clone(), names: names.clone(), connection, place };
     telemetry::spawn("read a snapshot", reader.run(ordered));
     orders
 }
@@ -68,6 +70,7 @@ struct Reader {
     server: Server,
     names: Names,
     connection: Connection,
+    place: CopyPlace,
 }
 
 impl Reader {
@@ -111,9 +114,12 @@ impl Reader {
         let mut rows = Rows::new(Arc::clone(&table.schema), query.skip);
         // A table without a key cannot always be read on in the middle.
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
+        let may_yield = !table.schema.key.is_empty();
+        let mut scarce = Box::pin(scarce(self.server.clone()));
         loop {
             let read = tokio::select! {
                 read = rows.read(self, batch_max) => read,
+                scarce = &mut scarce, if may_yield => Err(SourceError::SnapshotYielded(scarce)),
                 () = batches.closed() => return Stop::Unwanted,
             };
             if let Err(error) = read {
@@ -180,7 +186,7 @@ impl Reader {
 
     /// Ends the connection and with it the view, at once, whatever the server is doing for it.
     fn hang_up(self) {
-        let Self { server, connection, .. } = self;
+        let Self { server, connection, place, .. } = self;
         let id = connection.conn.id();
         // Outside of a runtime the library closes the connection. Inside it would read the rest of
         // the rows first, of however many there are.
@@ -194,7 +200,7 @@ impl Reader {
             if let Err(error) = server.ask(kill).await {
                 tracing::debug!(error = %error, "a view was left to end by itself");
             }
-            drop(closing);
+            drop((closing, place));
         });
     }
 }
@@ -273,6 +279,16 @@ impl Rows {
                 source: Some(Box::new(misfit)),
             }
         })
+    }
+}
+
+/// Resolves once the server is short of what a view costs it.
+async fn scarce(server: Server) -> Scarce {
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        if let Some(scarce) = server.budget().copies().look(&server).await {
+            return scarce;
+        }
     }
 }
 
