@@ -216,7 +216,7 @@ const COMMITS: u64 = 400;
 /// Commits while the clients come back.
 const LIVE: u64 = 100;
 const COPIED: u64 = 200;
-/// Those of vstreamd, and of this test.
-const CONNECTIONS_MAX: u64 = 50;
+/// Those of vstreamd, of this test, and some that the server has not noticed the end of.
+const CONNECTIONS_MAX: u64 = 100;
 const MEMORY_MAX: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(120);
