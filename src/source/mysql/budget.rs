@@ -123,8 +123,9 @@ impl Drop for Waiting<'_> {
 
 /// Servers allow 151 connections unless they are told otherwise: most of them are left to others.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 40;
-/// The tail, a reader that catches up, and the second one that a view is opened by.
-const BESIDE_VIEWS: usize = 3;
+/// The tail, four readers that catch up, the second one that a view is opened by, and two for the
+/// questions of all these: whoever waits for two at once is first in line and lets nobody past.
+const BESIDE_VIEWS: usize = 8;
 /// As long as a copy waits for the end of another.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -164,13 +165,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn views_leave_connections_to_others() {
-        let budget = Budget::new(5);
+        let budget = Budget::new(10);
         let (mut views, mut others) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             views.push(budget.take_two().await.unwrap().0);
         }
         assert!(budget.take_two().await.is_err());
-        for _ in 0..3 {
+        for _ in 0..8 {
             others.push(budget.take().await.unwrap());
         }
         assert!(budget.take().await.is_err());
