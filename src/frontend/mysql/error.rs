@@ -177,7 +177,8 @@ const fn of_source(error: &SourceError) -> Code {
         SourceError::Connect(
             ConnectError::TooManyConnections { .. } | ConnectError::Budget { .. },
         ) => TOO_MANY_CONNECTIONS,
-        SourceError::Connect(_) => CANNOT_CONNECT,
+        // The connection that there was, and the one that there could not be: try again later.
+        SourceError::Connect(_) | SourceError::Disconnected { .. } => CANNOT_CONNECT,
         SourceError::Purged { .. }
         | SourceError::Future { .. }
         | SourceError::NoSuchTable(_)
@@ -188,7 +189,6 @@ const fn of_source(error: &SourceError) -> Code {
         | SourceError::Privilege { .. }
         | SourceError::Unfit { .. }
         | SourceError::LogRefused { .. }
-        | SourceError::Disconnected { .. }
         | SourceError::Corrupt { .. } => CANNOT_READ_CHANGES,
     }
 }
