@@ -130,8 +130,13 @@ impl Reader {
             if batch.is_empty() {
                 break;
             }
-            match timeout(idle_max, batches.send(Given::Rows(batch))).await {
-                Ok(Ok(())) => {}
+            let place = tokio::select! {
+                place = timeout(idle_max, batches.reserve()) => place,
+                // Who reads on finds the view given up, and waits until the server has recovered.
+                _ = &mut scarce, if may_yield => return Stop::Unwanted,
+            };
+            match place {
+                Ok(Ok(place)) => place.send(Given::Rows(batch)),
                 Ok(Err(_)) | Err(_) => return Stop::Unwanted,
             }
         }
