@@ -17,7 +17,7 @@ use keyspaces::KeyspaceFile;
 pub use keyspaces::{Keyspace, KeyspaceError, Shard, Tablet};
 
 use crate::frontend::mysql::{Account, Accounts, CertificateFiles, VerifierError};
-use crate::source::mysql::CopyLimits;
+use crate::source::mysql::{Budget, CopyLimits};
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -185,6 +185,21 @@ pub enum ConfigError {
         /// The least value.
         least: u64,
     },
+    /// More copies than connections.
+    #[error(
+        "limits.copies_max is {copies_max}, and connections_max = {connections_max} of tablet \
+         {tablet:?} has room for {room} copies beside the log; raise it, or lower copies_max to {room}"
+    )]
+    TooManyCopies {
+        /// As configured.
+        copies_max: usize,
+        /// Whose server.
+        tablet: String,
+        /// As configured.
+        connections_max: usize,
+        /// How many there may be.
+        room: usize,
+    },
     /// A keyspace that cannot be served.
     #[error(transparent)]
     Keyspace(#[from] KeyspaceError),
@@ -261,8 +276,10 @@ impl Config {
             return Err(ConfigError::Reachable(listen));
         }
         let cell = file.cell.unwrap_or_else(|| "zone1".to_owned());
+        let keyspaces = keyspaces::parse(file.keyspace, &cell)?;
+        check_copies(file.limits.copies_max, &keyspaces)?;
         Ok(Self {
-            keyspaces: keyspaces::parse(file.keyspace, &cell)?,
+            keyspaces,
             cell,
             data_dir: overrides.data_dir.or(file.data_dir).unwrap_or_else(default_data_dir),
             mysql_listen: listen,
@@ -314,6 +331,21 @@ fn check_limits(limits: &Limits) -> Result<(), ConfigError> {
     }
 }
 
+/// A server of few connections has fewer copies than is usual; more than is usual were asked for.
+fn check_copies(copies_max: usize, keyspaces: &[Keyspace]) -> Result<(), ConfigError> {
+    if copies_max <= CopyLimits::default().copies_max {
+        return Ok(());
+    }
+    for Tablet { alias, connections_max, .. } in keyspaces.iter().flat_map(Keyspace::tablets) {
+        let (tablet, connections_max) = (alias.clone(), *connections_max);
+        let room = Budget::copies_of(connections_max, copies_max);
+        if room < copies_max {
+            return Err(ConfigError::TooManyCopies { copies_max, tablet, connections_max, room });
+        }
+    }
+    Ok(())
+}
+
 /// `$XDG_DATA_HOME/vstreamd`, else `$HOME/.local/share/vstreamd`, else `./vstreamd-data`.
 fn default_data_dir() -> PathBuf {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
@@ -362,6 +394,19 @@ mod tests {
         check("[[user]]\nname = 'a'", Err("has no verifier"));
         check("[[user]]\nname = 'a'\nnative = 'zz'", Err("user \"a\""));
         check("[[keyspace]]\nname = 'commerce'", Err("has no shard"));
+    }
+
+    #[test]
+    fn copies_have_connections() {
+        let keyspace = "[[keyspace]]\nname = 'ks'\n[[keyspace.shard]]\nname = '0'\n\
+                        [[keyspace.shard.tablet]]\nalias = 'zone1-1'\ntype = 'primary'\n\
+                        url = 'mysql://root@db/ks'\n";
+        let limited = |copies| format!("[limits]\ncopies_max = {copies}\n{keyspace}");
+        check(&limited(32), Ok(()));
+        check(&limited(33), Err("\"zone1-1\" has room for 32 copies"));
+        check(&format!("{}connections_max = 41", limited(33)), Ok(()));
+        check(&format!("{keyspace}connections_max = 5"), Ok(()));
+        check("[limits]\ncopies_max = 1000", Ok(()));
     }
 
     #[test]

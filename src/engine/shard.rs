@@ -365,7 +365,7 @@ impl ShardStream {
     }
 
     /// Goes back to the transactions that were passed over, by the cursor rule.
-    pub(super) fn return_to_passed(&mut self) {
+    fn return_to_passed(&mut self) {
         if std::mem::take(&mut self.transaction.sought) {
             self.feed().leave();
         }

@@ -34,7 +34,10 @@ struct TableScan {
 
 impl ShardStream {
     pub(super) async fn take_snapshot(&mut self, fresh: bool) -> Result<(), Failure> {
-        self.return_to_passed();
+        self.transaction.sought = false;
+        // Whoever waits for a view needs no catch-up reader, which has a connection. The cursor rule
+        // finds the place again.
+        self.feed().leave();
         let seen = self.seen.clone();
         let limit = self.config.retry_delay_max;
         match tokio::time::timeout(limit, self.feed().reaches(&seen)).await {

@@ -12,10 +12,13 @@ use vstreamd::event::TableName;
 use vstreamd::source::mysql::{self, Budget, CopyLimits, MysqlSource, ServerUrl};
 use vstreamd::source::{Scarce, Source};
 
+use super::served::{configure, url};
+use crate::harness::raw::{Login, Raw};
 use crate::harness::real::{Kind, Server, start};
 use crate::harness::server_keyspace::{connect, source};
 use crate::harness::stream::{self, Marks, Stream};
 use crate::harness::trace::Request;
+use crate::harness::vstreamd::Vstreamd;
 
 const KINDS: [Kind; 2] = [Kind::MySql, Kind::MariaDb];
 
@@ -96,6 +99,54 @@ async fn copies_of_a_server_are_few() {
         let (copied, ()) = tokio::join!(copying, freeing);
         copied.unwrap();
         assert_eq!(stream.rows().len(), 10, "{kind:?}");
+    }
+}
+
+/// Who waits for a turn is seen to, and gives it up by leaving.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turns_of_clients_that_leave_go_to_others() {
+    for kind in KINDS {
+        let (server, _conn) = world(kind, &[], 1_000).await;
+        let directory = tempfile::tempdir().unwrap();
+        let config = configure(directory.path(), &[("ks", url(&server, "ks"))]);
+        let mut text = std::fs::read_to_string(&config).unwrap();
+        text += "[limits]\ncopies_max = 1\nrows_per_second_max = 20\n";
+        std::fs::write(&config, text).unwrap();
+        let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+        let copying = async || {
+            let mut client = Raw::login(vstreamd.address, &Login::default()).await;
+            client.query("SET WORKLOAD=OLAP").await;
+            client.open("VSTREAM * FROM ks.t").await;
+            client
+        };
+        let mut watch = vstreamd.connect().await;
+        let mut shown = async |streams: usize, waiting: usize| {
+            let seen = async {
+                loop {
+                    let rows: Vec<mysql_async::Row> = watch.query("SHOW VSTREAMS").await.unwrap();
+                    let waits = |row: &&mysql_async::Row| {
+                        row.get::<String, _>("Waiting").as_deref() == Some("another copy")
+                    };
+                    if (rows.len(), rows.iter().filter(waits).count()) == (streams, waiting) {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, seen).await.expect("it is shown in time");
+        };
+        let mut first = copying().await;
+        first.row().await.unwrap();
+        let second = copying().await;
+        shown(2, 1).await;
+        let mut third = copying().await;
+        shown(3, 2).await;
+        drop(second);
+        shown(2, 1).await;
+        drop(first);
+        third.row().await.unwrap();
+        let log = vstreamd.log();
+        assert_eq!(log.matches("waits_for=another copy").count(), 2, "{kind:?}: {log}");
     }
 }
 

@@ -12,8 +12,6 @@ use super::copies::{Copies, CopyLimits};
 #[derive(Debug)]
 pub struct Budget {
     permits: Arc<Semaphore>,
-    /// How many of them views may have.
-    views: Arc<Semaphore>,
     max: usize,
     wait_timeout: Duration,
     waiting: AtomicUsize,
@@ -24,7 +22,6 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Permit {
     _connection: OwnedSemaphorePermit,
-    _view: Option<OwnedSemaphorePermit>,
 }
 
 /// All connections that there may be are in use, and none was given back in time.
@@ -46,12 +43,17 @@ impl Budget {
     pub fn with_copies(max: usize, copies: CopyLimits) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(max)),
-            views: Arc::new(Semaphore::new(max.saturating_sub(BESIDE_VIEWS).max(1))),
             max,
             wait_timeout: WAIT_TIMEOUT,
             waiting: AtomicUsize::new(0),
-            copies: Copies::new(copies),
+            copies: Copies::new(copies, Self::copies_of(max, copies.copies_max)),
         }
+    }
+
+    /// How many copies of `copies_max` there may be at once under so many connections: each keeps one
+    /// for as long as it lasts, and some are left to the log, by which all of them go on.
+    pub fn copies_of(connections_max: usize, copies_max: usize) -> usize {
+        copies_max.min(connections_max.saturating_sub(BESIDE_COPIES)).max(1)
     }
 
     /// The copies of the server.
@@ -62,20 +64,14 @@ impl Budget {
     /// Waits a bounded time until there may be one more; first come, first served. Cancel-safe.
     pub async fn take(&self) -> Result<Permit, Exhausted> {
         let permit = self.in_time(take_many(&self.permits, 1)).await?;
-        Ok(Permit { _connection: permit, _view: None })
+        Ok(Permit { _connection: permit })
     }
 
-    /// The same for two at once: two that each hold one and wait for another would wait in vain. The
-    /// first is for a view, which is held while its copy waits for the log: some are left for that.
+    /// The same for two at once: two that each hold one and wait for another would wait in vain.
     pub async fn take_two(&self) -> Result<(Permit, Permit), Exhausted> {
-        let taking = async {
-            let view = take_many(&self.views, 1).await;
-            (view, take_many(&self.permits, 2).await)
-        };
-        let (view, mut both) = self.in_time(taking).await?;
-        let second = both.split(1).expect("there are two");
-        let first = Permit { _connection: both, _view: Some(view) };
-        Ok((first, Permit { _connection: second, _view: None }))
+        let mut first = self.in_time(take_many(&self.permits, 2)).await?;
+        let second = first.split(1).expect("there are two");
+        Ok((Permit { _connection: first }, Permit { _connection: second }))
     }
 
     async fn in_time<T>(&self, taking: impl Future<Output = T>) -> Result<T, Exhausted> {
@@ -125,8 +121,8 @@ impl Drop for Waiting<'_> {
 pub const CONNECTIONS_MAX_DEFAULT: usize = 40;
 /// The tail, four readers that catch up, the second one that a view is opened by, and two for the
 /// questions of all these: whoever waits for two at once is first in line and lets nobody past.
-const BESIDE_VIEWS: usize = 8;
-/// As long as a copy waits for the end of another.
+const BESIDE_COPIES: usize = 8;
+/// Longer than anybody but streams needs one.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -163,19 +159,15 @@ mod tests {
         budget.take_two().await.unwrap();
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn views_leave_connections_to_others() {
-        let budget = Budget::new(10);
-        let (mut views, mut others) = (Vec::new(), Vec::new());
-        for _ in 0..2 {
-            views.push(budget.take_two().await.unwrap().0);
-        }
-        assert!(budget.take_two().await.is_err());
-        for _ in 0..8 {
-            others.push(budget.take().await.unwrap());
-        }
-        assert!(budget.take().await.is_err());
-        drop(views);
-        budget.take_two().await.unwrap();
+    #[test]
+    fn copies_leave_connections_to_others() {
+        let check = |connections_max, copies_max, expected| {
+            let copies = Budget::copies_of(connections_max, copies_max);
+            assert_eq!(copies, expected, "{copies_max} over {connections_max}");
+        };
+        check(CONNECTIONS_MAX_DEFAULT, 8, 8);
+        check(CONNECTIONS_MAX_DEFAULT, 33, 32);
+        check(10, 8, 2);
+        check(3, 8, 1);
     }
 }

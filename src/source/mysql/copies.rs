@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Flavour;
 use super::budget::Waiting;
 use super::connect::{Connection, Server};
-use crate::source::{Scarce, SourceError};
+use crate::source::Scarce;
 
 /// What bounds the copies of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +69,11 @@ pub struct CopyPlace {
 }
 
 impl Copies {
-    /// No copies yet.
-    pub fn new(limits: CopyLimits) -> Self {
+    /// No copies yet; so many there may be at once.
+    pub fn new(limits: CopyLimits, places: usize) -> Self {
         Self {
             limits,
-            places: Arc::new(Semaphore::new(limits.copies_max)),
+            places: Arc::new(Semaphore::new(places)),
             seen: Mutex::default(),
             is_blind: AtomicBool::new(false),
             wait_for_copy: AtomicUsize::new(0),
@@ -82,30 +82,34 @@ impl Copies {
         }
     }
 
-    /// Waits a bounded time for the end of another copy, then for as long as the server is short of
-    /// something. Cancel-safe.
-    pub async fn begin(&self, server: &Server) -> Result<CopyPlace, SourceError> {
-        let place = self.place().await?;
+    /// Waits for the end of another copy, first come, first served, then for as long as the server
+    /// is short of something. Who waits has no connection. Cancel-safe.
+    pub async fn begin(&self, server: &Server) -> CopyPlace {
+        let place = self.place(server.name()).await;
         while let Some(scarce) = self.look(server).await {
-            let _waiting = Waiting::new(self.waiting(scarce));
-            tracing::info!(tablet = server.name(), waits_for = %scarce, "a copy spares its server");
+            let _waiting = self.wait(scarce, server.name());
             while self.look(server).await == Some(scarce) {
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
         }
-        Ok(place)
+        place
     }
 
-    async fn place(&self) -> Result<CopyPlace, SourceError> {
-        let _waiting = Waiting::new(&self.wait_for_copy);
-        let permit = Arc::clone(&self.places).acquire_owned();
-        match tokio::time::timeout(PLACE_TIMEOUT, permit).await {
-            Ok(permit) => Ok(CopyPlace { _permit: permit.expect("it is never closed") }),
-            Err(_) => Err(SourceError::TooManySnapshots {
-                max: self.limits.copies_max,
-                waited: PLACE_TIMEOUT,
-            }),
-        }
+    async fn place(&self, tablet: &str) -> CopyPlace {
+        let places = || Arc::clone(&self.places);
+        let permit = match places().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                let _waiting = self.wait(Scarce::Copy, tablet);
+                places().acquire_owned().await.expect("the semaphore is never closed")
+            }
+        };
+        CopyPlace { _permit: permit }
+    }
+
+    fn wait(&self, scarce: Scarce, tablet: &str) -> Waiting<'_> {
+        tracing::info!(tablet, waits_for = %scarce, "a copy spares its server");
+        Waiting::new(self.waiting(scarce))
     }
 
     /// Whether a copy waits for this.
@@ -207,25 +211,33 @@ const HISTORY_LIST: &str =
     "SELECT `COUNT` FROM information_schema.INNODB_METRICS WHERE NAME = 'trx_rseg_history_len'";
 /// How old what is known of a server may be.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// As long as a copy of the embedded store waits for another.
-const PLACE_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
+    const LONG: Duration = Duration::from_hours(1);
+
     #[tokio::test(start_paused = true)]
-    async fn copies_are_few_and_wait_a_bounded_time() {
-        let copies = Copies::new(CopyLimits { copies_max: 1, ..CopyLimits::default() });
-        let first = copies.place().await.unwrap();
-        let mut second = Box::pin(copies.place());
-        assert!(tokio::time::timeout(Duration::from_secs(1), &mut second).await.is_err());
+    async fn copies_wait_for_their_turn_until_they_are_given_up() {
+        let copies = Copies::new(CopyLimits::default(), 1);
+        let first = copies.place("one").await;
+        let (mut left, mut second, mut third) = (
+            Box::pin(copies.place("one")),
+            Box::pin(copies.place("one")),
+            Box::pin(copies.place("one")),
+        );
+        for place in [&mut left, &mut second, &mut third] {
+            assert!(timeout(LONG, place).await.is_err());
+        }
         assert!(copies.wait_for(Scarce::Copy) && !copies.wait_for(Scarce::HistoryList));
-        let error = second.await.unwrap_err();
-        assert!(matches!(error, SourceError::TooManySnapshots { max: 1, .. }), "{error}");
+        drop((left, first));
+        assert!(timeout(LONG, &mut third).await.is_err());
+        drop(second.await);
+        timeout(LONG, third).await.unwrap();
         assert!(!copies.wait_for(Scarce::Copy));
-        drop(first);
-        copies.place().await.unwrap();
     }
 
     #[test]

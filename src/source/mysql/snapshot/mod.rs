@@ -44,7 +44,7 @@ impl ServerSnapshot {
         names: &Names,
         tables: &[TableName],
     ) -> Result<Self, SourceError> {
-        let place = server.budget().copies().begin(server).await?;
+        let place = server.budget().copies().begin(server).await;
         let (view, connection) = View::open(server, names, tables).await?;
         let account = connection.account.clone();
         let scans = reader::start(server, names, connection, place);
