@@ -164,16 +164,20 @@ async fn spares(kind: Kind) {
     let source = limited(&server, limits);
     let config =
         EngineConfig { copy_rows_per_second_max: NonZeroU32::new(300), ..EngineConfig::default() };
+    // Another view, so that giving up one is not enough; and so many old rows for it that a slow
+    // machine writes the rest before the copy is over.
+    let mut other = connect(&server, "ks").await;
+    other.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await.unwrap();
+    for _ in 0..280 {
+        conn.query_drop("UPDATE u SET n = n + 1").await.unwrap();
+    }
     let engine = stream::engine(config, Arc::clone(&source) as _);
     let request = Request { only: vec!["t".to_owned()], ..copy() };
     let mut stream = Stream::open(&engine, &request, &Marks::new()).await.unwrap();
     let status = || engine.streams().remove(0);
-    // Another view, so that giving up one is not enough.
-    let mut other = connect(&server, "ks").await;
     let waited = AtomicBool::new(false);
     let writing = async {
         until(|| status().copy.is_some_and(|copy| copy.rows > 0)).await;
-        other.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await.unwrap();
         let mut pause = Duration::from_millis(2);
         loop {
             conn.query_drop("UPDATE u SET n = n + 1").await.unwrap();
