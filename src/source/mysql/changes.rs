@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::connect::Server;
-use super::decode::{Binding, DecodeError, Decoded, Decoder, RowsError, TableId};
+use super::decode::{Binding, DecodeError, Decoded, Decoder, LogEvent, RowsError, TableId};
 use super::lookback::{Missing, Prepare, SEARCH_TIME_MAX, Searches};
 use super::names::Names;
-use super::pump::{LogEvent, Pump};
+use super::pump::Pump;
 use super::shapes::{self, Shapes};
 use super::transaction::{Assembler, Lacking};
 use crate::event::{Event, Gtid, GtidSet, TableName, Unreadable};

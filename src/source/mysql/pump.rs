@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, Sid};
 use mysql_common::packets::{ComBinlogDump, ComBinlogDumpGtid, ComRegisterSlave};
@@ -18,7 +18,7 @@ use super::bounds::Bounds;
 use super::budget::Permit;
 use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Purpose, Server};
 use super::decode::{
-    Decoded, Framing, Payload, Query, RawEvent, TRANSACTION_PAYLOAD, XaStep, inner_event,
+    Decoded, Framing, LogEvent, Payload, Query, TRANSACTION_PAYLOAD, XaStep,
 };
 use super::names::Changed;
 use super::preflight;
@@ -51,30 +51,6 @@ pub(super) struct Pump {
 struct Place {
     file: String,
     position: u32,
-}
-
-/// An event of the log, checked.
-#[derive(Debug)]
-pub(super) struct LogEvent {
-    timestamp: u32,
-    kind: u8,
-    server_id: u32,
-    log_pos: u32,
-    flags: u16,
-    body: Bytes,
-}
-
-impl LogEvent {
-    fn new(bytes: &Bytes, raw: RawEvent<'_>) -> Self {
-        let RawEvent { timestamp, kind, server_id, log_pos, flags, body } = raw;
-        Self { timestamp, kind, server_id, log_pos, flags, body: bytes.slice_ref(body) }
-    }
-
-    /// The event as the decoder takes it.
-    pub fn raw(&self) -> RawEvent<'_> {
-        let Self { timestamp, kind, server_id, log_pos, flags, ref body } = *self;
-        RawEvent { timestamp, kind, server_id, log_pos, flags, body }
-    }
 }
 
 impl Pump {
@@ -149,7 +125,7 @@ impl Pump {
         loop {
             if let Some(payload) = &mut self.payload {
                 match payload.next_event() {
-                    Ok(Some(bytes)) => return self.inner(&bytes).map(Some),
+                    Ok(Some(event)) => return Ok(Some(event)),
                     Ok(None) => self.payload = None,
                     Err(error) => return Err(self.corrupt(error)),
                 }
@@ -166,24 +142,18 @@ impl Pump {
                 _ => return Err(self.corrupt("the server sent something else than an event")),
             }
             let raw = self.framing.event(&packet).map_err(|error| self.corrupt(error))?;
-            let event = LogEvent::new(&packet, raw);
             // What stands for no place in the log may come before the server has looked for one.
-            if event.log_pos != 0 {
+            if raw.log_pos != 0 {
                 self.has_begun = true;
-                self.place.position = event.log_pos;
+                self.place.position = raw.log_pos;
             }
-            if (self.flavour, event.kind) != (Flavour::Mysql, TRANSACTION_PAYLOAD) {
-                return Ok(Some(event));
+            let body = packet.slice_ref(raw.body);
+            if (self.flavour, raw.kind) != (Flavour::Mysql, TRANSACTION_PAYLOAD) {
+                return Ok(Some(LogEvent::new(raw, body)));
             }
-            let payload = Payload::open(event.body).map_err(|error| self.corrupt(error))?;
+            let payload = Payload::open(body).map_err(|error| self.corrupt(error))?;
             self.payload = Some(payload);
         }
-    }
-
-    /// An event of a compressed transaction.
-    fn inner(&self, bytes: &Bytes) -> Result<LogEvent, SourceError> {
-        let raw = inner_event(bytes).map_err(|error| self.corrupt(error))?;
-        Ok(LogEvent::new(bytes, raw))
     }
 
     /// Hands on what an event says; what a statement changed besides rows.

@@ -17,7 +17,6 @@ use vstreamd::event::{RowsEvent, TableSchema};
 use vstreamd::source::Source;
 use vstreamd::source::mysql::decode::{
     Binding, DecodeError, Decoded, Decoder, Framing, Payload, RawEvent, TRANSACTION_PAYLOAD,
-    inner_event,
 };
 use vstreamd::source::mysql::{Budget, Flavour, MysqlSource, Server as Upstream, ServerUrl};
 
@@ -78,8 +77,8 @@ pub fn log(server: &Server) -> Vec<LogEvent> {
 fn inner_events(event: &LogEvent) -> Result<Vec<LogEvent>, DecodeError> {
     let mut payload = Payload::open(event.body.clone().into())?;
     let mut events = Vec::new();
-    while let Some(bytes) = payload.next_event()? {
-        events.push(LogEvent::new(inner_event(&bytes)?));
+    while let Some(event) = payload.next_event()? {
+        events.push(LogEvent::new(event.raw()));
     }
     Ok(events)
 }

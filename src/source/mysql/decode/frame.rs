@@ -1,8 +1,35 @@
 //! Events out of the bytes that a server sends: the header that all have, and the checksum.
 
+use bytes::Bytes;
+
 use super::RawEvent;
-use super::bytes::{Bytes, wide};
+use super::bytes::{Bytes as Fields, wide};
 use super::error::{DecodeError, Fault};
+
+/// An event of a log, checked, with bytes of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEvent {
+    timestamp: u32,
+    kind: u8,
+    server_id: u32,
+    log_pos: u32,
+    flags: u16,
+    body: Bytes,
+}
+
+impl LogEvent {
+    /// What `raw` is, its body in `body`.
+    pub fn new(raw: RawEvent<'_>, body: Bytes) -> Self {
+        let RawEvent { timestamp, kind, server_id, log_pos, flags, .. } = raw;
+        Self { timestamp, kind, server_id, log_pos, flags, body }
+    }
+
+    /// The event as the decoder takes it.
+    pub fn raw(&self) -> RawEvent<'_> {
+        let Self { timestamp, kind, server_id, log_pos, flags, ref body } = *self;
+        RawEvent { timestamp, kind, server_id, log_pos, flags, body }
+    }
+}
 
 /// Takes the events of one log apart, in the log's order.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,14 +41,19 @@ pub struct Framing {
 impl Framing {
     /// An event as it is in the log, checked.
     pub fn event<'a>(&mut self, bytes: &'a [u8]) -> Result<RawEvent<'a>, DecodeError> {
-        let mut event = inner_event(bytes)?;
+        let (mut event, length) = header(Fields(bytes)).map_err(framing)?;
+        if u64::from(length) != wide(bytes.len()) {
+            return Err(framing(Fault::Length));
+        }
         if event.kind == FORMAT_DESCRIPTION {
             return self.description(bytes, event);
         }
         if self.has_checksums {
-            let (body, checksum) = split_checksum(event.body)?;
-            check(bytes, checksum)?;
-            event.body = body;
+            event.body = checked(bytes, event.body)?;
+        } else if event.kind == ROTATE {
+            // The one that comes before all descriptions has a checksum if the server's events have
+            // one, which only its value tells.
+            event.body = checked(bytes, event.body).unwrap_or(event.body);
         }
         Ok(event)
     }
@@ -53,22 +85,23 @@ impl Framing {
     }
 }
 
-/// An event of a compressed transaction, which has no checksum of its own.
-pub fn inner_event(bytes: &[u8]) -> Result<RawEvent<'_>, DecodeError> {
-    header(Bytes(bytes)).map_err(framing)
-}
-
-fn header(mut fields: Bytes<'_>) -> Result<RawEvent<'_>, Fault> {
-    let all = wide(fields.len());
+/// A header and what is there of the body; and how long both are said to be.
+pub(super) fn header(mut fields: Fields<'_>) -> Result<(RawEvent<'_>, u32), Fault> {
     let timestamp = fields.u32()?;
     let kind = fields.u8()?;
     let server_id = fields.u32()?;
-    if u64::from(fields.u32()?) != all {
-        return Err(Fault::Length);
-    }
+    let length = fields.u32()?;
     let log_pos = fields.u32()?;
     let flags = fields.u16()?;
-    Ok(RawEvent { timestamp, kind, server_id, log_pos, flags, body: fields.rest() })
+    let body = fields.rest();
+    Ok((RawEvent { timestamp, kind, server_id, log_pos, flags, body }, length))
+}
+
+/// A body without the checksum behind it, which is right.
+fn checked<'a>(bytes: &[u8], body: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let (body, checksum) = split_checksum(body)?;
+    check(bytes, checksum)?;
+    Ok(body)
 }
 
 /// A body and the checksum behind it.
@@ -93,6 +126,9 @@ const fn framing(fault: Fault) -> DecodeError {
     DecodeError::Event { event: "the header of an", fault }
 }
 
+/// The bytes of the header that all events have.
+pub(super) const HEADER_BYTES: usize = 19;
+const ROTATE: u8 = 4;
 const FORMAT_DESCRIPTION: u8 = 15;
 const CHECKSUM_NONE: u8 = 0;
 const CHECKSUM_CRC32: u8 = 1;
@@ -138,10 +174,19 @@ mod tests {
             assert!(framing.event(&corrupt).is_err(), "byte {at}");
             assert!(framing.event(&summed[..at]).is_err());
         }
-        assert_eq!(inner_event(&plain), Ok(expected));
         framing.event(&event(15, &[b'd', 0], true)).unwrap();
         assert_eq!(framing.event(&plain), Ok(expected));
         let other = event(15, &[b'd', 9], true);
         assert_eq!(framing.event(&other), Err(DecodeError::UnknownChecksum(9)));
+    }
+
+    #[test]
+    fn the_checksum_behind_the_first_rotate_is_no_part_of_its_name() {
+        for checksum in [false, true] {
+            let rotate = event(4, b"binlog.000003", checksum);
+            assert_eq!(Framing::default().event(&rotate).unwrap().body, b"binlog.000003");
+        }
+        let short = event(4, b"b", false);
+        assert_eq!(Framing::default().event(&short).unwrap().body, b"b");
     }
 }

@@ -38,7 +38,7 @@ use super::Flavour;
 
 pub(super) use column::zerofill;
 pub use error::{DecodeError, Fault, RowsError};
-pub use frame::{Framing, inner_event};
+pub use frame::{Framing, LogEvent};
 pub use gtid::{GtidList, XaStep, Xid};
 pub use inflate::INFLATED_BYTES_MAX;
 pub use payload::{PAYLOAD_BYTES_MAX, Payload};
@@ -409,42 +409,18 @@ fn heartbeat_fields(mut body: Bytes<'_>) -> Result<Decoded, Fault> {
     }
 }
 
-/// Servers put a checksum behind the artificial ROTATE before a file's description has said that
-/// there are any, so that nobody has cut it off: it is known by its value.
 fn rotate(event: &RawEvent<'_>) -> Result<Decoded, Fault> {
     let mut body = Bytes(event.body);
     let position = body.u64()?;
     let artificial = event.flags & ARTIFICIAL != 0 || event.log_pos == 0;
-    let file = match body.0.split_last_chunk() {
-        Some((file, checksum)) if u32::from_le_bytes(*checksum) == checksum_before(event, 4) => {
-            file
-        }
-        _ => body.0,
-    };
-    let file = std::str::from_utf8(file).map_err(|_| Fault::Utf8)?.to_owned();
+    let file = std::str::from_utf8(body.0).map_err(|_| Fault::Utf8)?.to_owned();
     Ok(Decoded::Rotate { file, position, artificial })
-}
-
-/// The checksum of an event without its last bytes.
-fn checksum_before(event: &RawEvent<'_>, bytes: usize) -> u32 {
-    let mut checksum = flate2::Crc::new();
-    let length = u32::try_from(EVENT_HEADER_BYTES + event.body.len()).unwrap_or(u32::MAX);
-    checksum.update(&event.timestamp.to_le_bytes());
-    checksum.update(&[event.kind]);
-    checksum.update(&event.server_id.to_le_bytes());
-    checksum.update(&length.to_le_bytes());
-    checksum.update(&event.log_pos.to_le_bytes());
-    checksum.update(&event.flags.to_le_bytes());
-    let end = event.body.len().saturating_sub(bytes);
-    checksum.update(event.body.get(..end).unwrap_or_default());
-    checksum.sum()
 }
 
 /// The kind of MySQL's compressed transactions: [`Payload`] reads them.
 pub const TRANSACTION_PAYLOAD: u8 = 40;
 /// Table maps that are kept from one transaction to the next.
 const TABLE_MAPS_MAX: usize = 4096;
-const EVENT_HEADER_BYTES: usize = 19;
 const FLAGS_BYTES: usize = 2;
 /// Header flag: made up for this reader, not in the log.
 const ARTIFICIAL: u16 = 0x20;
@@ -587,25 +563,6 @@ mod tests {
             &[b"\x011\x02xy", b"\x015\x02xy"],
         );
         check(&[2, 3, 2, 2, 1, 0, 0, 0, 0, 1, b'z'], &[b"\x011\xfb", b"\x011\x01z"]);
-    }
-
-    #[test]
-    fn the_checksum_behind_a_rotate_is_no_part_of_its_name() {
-        let mut body = 4_u64.to_le_bytes().to_vec();
-        body.extend_from_slice(b"binlog.000003");
-        let rotate = |body: &[u8]| {
-            let raw = RawEvent { flags: 0x20, log_pos: 0, ..event(4, body) };
-            Decoder::new(Flavour::MariaDb).push(raw)
-        };
-        let expected =
-            Ok(Decoded::Rotate { file: "binlog.000003".to_owned(), position: 4, artificial: true });
-        assert_eq!(rotate(&body), expected);
-        body.extend_from_slice(&[0; 4]);
-        let raw = RawEvent { flags: 0x20, log_pos: 0, ..event(4, &body) };
-        let checksum = checksum_before(&raw, 4).to_le_bytes();
-        body.truncate(body.len() - 4);
-        body.extend_from_slice(&checksum);
-        assert_eq!(rotate(&body), expected);
     }
 
     #[test]

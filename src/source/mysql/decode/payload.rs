@@ -9,6 +9,7 @@ use zstd::stream::read::Decoder as Zstd;
 use super::DecodeError;
 use super::bytes::{Bytes as Fields, wide};
 use super::error::Fault;
+use super::frame::{HEADER_BYTES, LogEvent, header};
 use super::inflate::INFLATED_BYTES_MAX;
 
 /// The most that a compressed transaction may come to. It is read in pieces and never held.
@@ -66,35 +67,34 @@ impl Payload {
         Ok(Self { inflated, bytes: 0, claimed })
     }
 
-    /// The next event, header and all; `None` once the transaction was found to be whole.
-    pub fn next_event(&mut self) -> Result<Option<Bytes>, DecodeError> {
+    /// The next event, which has no checksum of its own; `None` once the transaction was found to be
+    /// whole.
+    pub fn next_event(&mut self) -> Result<Option<LogEvent>, DecodeError> {
         self.read_event().map_err(payload)
     }
 
-    fn read_event(&mut self) -> Result<Option<Bytes>, Fault> {
-        let mut header = [0; HEADER_BYTES];
-        if !read_full(&mut self.inflated, &mut header)? {
+    fn read_event(&mut self) -> Result<Option<LogEvent>, Fault> {
+        let mut fields = [0; HEADER_BYTES];
+        if !read_full(&mut self.inflated, &mut fields)? {
             return match self.bytes == self.claimed {
                 true => Ok(None),
                 false => Err(Fault::Compressed),
             };
         }
-        let mut length = Fields(&header);
-        length.skip(LENGTH_AT)?;
-        let length = usize::try_from(length.u32()?).map_err(|_| Fault::Length)?;
+        let (event, length) = header(Fields(&fields))?;
+        let length = usize::try_from(length).map_err(|_| Fault::Length)?;
         let behind = length.checked_sub(HEADER_BYTES).ok_or(Fault::Length)?;
         self.bytes += wide(length);
         if self.bytes > self.claimed || length > INFLATED_BYTES_MAX {
             return Err(Fault::TooLarge);
         }
         // Memory follows what really inflates, not what is claimed.
-        let mut event = Vec::with_capacity(length.min(STEP_BYTES));
-        event.extend_from_slice(&header);
-        let read = (&mut self.inflated).take(wide(behind)).read_to_end(&mut event);
+        let mut body = Vec::with_capacity(behind.min(STEP_BYTES));
+        let read = (&mut self.inflated).take(wide(behind)).read_to_end(&mut body);
         if read.map_err(|_| Fault::Compressed)? != behind {
             return Err(Fault::Truncated);
         }
-        Ok(Some(event.into()))
+        Ok(Some(LogEvent::new(event, body.into())))
     }
 }
 
@@ -151,8 +151,6 @@ const ZSTD: u64 = 0;
 const UNCOMPRESSED: u64 = 255;
 /// 128 MiB of memory, more than any of MySQL's levels asks for.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-const HEADER_BYTES: usize = 19;
-const LENGTH_AT: usize = 9;
 /// What is made room for before it has come.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -177,19 +175,19 @@ mod tests {
         event
     }
 
-    fn read(body: &[u8]) -> Result<Vec<Bytes>, Fault> {
+    fn read(body: &[u8]) -> Result<Vec<Vec<u8>>, Fault> {
         let mut payload = Payload::begin(Bytes::copy_from_slice(body))?;
         let mut events = Vec::new();
         while let Some(event) = payload.read_event()? {
-            events.push(event);
+            events.push(event.raw().body.to_vec());
         }
         Ok(events)
     }
 
     #[test]
     fn transactions_are_whole_or_errors() {
-        let events = [inner(3), inner(0), inner(40)];
-        let bytes = events.concat();
+        let events = [vec![3; 3], vec![], vec![40; 40]];
+        let bytes = [inner(3), inner(0), inner(40)].concat();
         let claimed = u8::try_from(bytes.len()).unwrap();
         let compressed = zstd::encode_all(&bytes[..], 3).unwrap();
         let whole = stored(0, claimed, &compressed);
