@@ -18,7 +18,7 @@ use super::bounds::Bounds;
 use super::budget::Permit;
 use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Purpose, Server};
 use super::decode::{
-    Decoded, Framing, LogEvent, Payload, Query, TRANSACTION_PAYLOAD, XaStep,
+    Decoded, Framing, LogEvent, PayloadReader, Query, TRANSACTION_PAYLOAD, XaStep,
 };
 use super::names::Changed;
 use super::preflight;
@@ -41,8 +41,8 @@ pub(super) struct Pump {
     place: Place,
     /// The server has found the position and sends what follows.
     has_begun: bool,
-    /// A compressed transaction, some events of which are still to come.
-    payload: Option<Payload>,
+    /// Of compressed transactions.
+    payloads: PayloadReader,
     _permit: Permit,
 }
 
@@ -75,7 +75,7 @@ impl Pump {
             framing: Framing::default(),
             place: Place::default(),
             has_begun: false,
-            payload: None,
+            payloads: PayloadReader::default(),
             _permit: permit,
         })
     }
@@ -123,12 +123,8 @@ impl Pump {
     /// The next event if all of it has been received.
     fn received(&mut self) -> Result<Option<LogEvent>, SourceError> {
         loop {
-            if let Some(payload) = &mut self.payload {
-                match payload.next_event() {
-                    Ok(Some(event)) => return Ok(Some(event)),
-                    Ok(None) => self.payload = None,
-                    Err(error) => return Err(self.corrupt(error)),
-                }
+            if let Some(event) = self.payloads.next_event().map_err(|error| self.corrupt(error))? {
+                return Ok(Some(event));
             }
             let packet = self.connection.received().map_err(|error| self.failed(error))?;
             let Some(mut packet) = packet else { return Ok(None) };
@@ -151,8 +147,7 @@ impl Pump {
             if (self.flavour, raw.kind) != (Flavour::Mysql, TRANSACTION_PAYLOAD) {
                 return Ok(Some(LogEvent::new(raw, body)));
             }
-            let payload = Payload::open(body).map_err(|error| self.corrupt(error))?;
-            self.payload = Some(payload);
+            self.payloads.open(body).map_err(|error| self.corrupt(error))?;
         }
     }
 

@@ -16,7 +16,7 @@ use vstreamd::event::row::{Cell, Row};
 use vstreamd::event::{RowsEvent, TableSchema};
 use vstreamd::source::Source;
 use vstreamd::source::mysql::decode::{
-    Binding, DecodeError, Decoded, Decoder, Framing, Payload, RawEvent, TRANSACTION_PAYLOAD,
+    Binding, DecodeError, Decoded, Decoder, Framing, PayloadReader, RawEvent, TRANSACTION_PAYLOAD,
 };
 use vstreamd::source::mysql::{Budget, Flavour, MysqlSource, Server as Upstream, ServerUrl};
 
@@ -75,7 +75,8 @@ pub fn log(server: &Server) -> Vec<LogEvent> {
 
 /// The events of a compressed transaction.
 fn inner_events(event: &LogEvent) -> Result<Vec<LogEvent>, DecodeError> {
-    let mut payload = Payload::open(event.body.clone().into())?;
+    let mut payload = PayloadReader::default();
+    payload.open(event.body.clone().into())?;
     let mut events = Vec::new();
     while let Some(event) = payload.next_event()? {
         events.push(LogEvent::new(event.raw()));

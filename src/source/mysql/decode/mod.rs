@@ -1,7 +1,7 @@
 //! Binary log bytes -> what they say. Synchronous and pure; bytes from a server never panic.
 //!
-//! [`Framing`] takes the events of a log out of a server's bytes, [`Payload`] those of a compressed
-//! transaction. The reader feeds each of them to one [`Decoder`], in the log's order. After each
+//! [`Framing`] takes the events of a log out of a server's bytes, [`PayloadReader`] those of a
+//! compressed transaction. The reader feeds each of them to one [`Decoder`], in the log's order. After each
 //! [`Decoded::TableMap`] that is not bound it looks at [`Decoder::table_map`] and says by
 //! [`Decoder::bind`] whether the rows behind it are wanted, and under which schema. A table map is
 //! prepared once into a row decoder; rows then go straight into the buffer of a [`RowsEvent`], and
@@ -41,7 +41,7 @@ pub use error::{DecodeError, Fault, RowsError};
 pub use frame::{Framing, LogEvent};
 pub use gtid::{GtidList, XaStep, Xid};
 pub use inflate::INFLATED_BYTES_MAX;
-pub use payload::{PAYLOAD_BYTES_MAX, Payload};
+pub use payload::{PAYLOAD_BYTES_MAX, PayloadReader};
 pub use query::Query;
 pub use schema::SchemaMismatch;
 pub use table_map::{MappedColumn, StoredType, TableId, TableMap};
@@ -417,7 +417,7 @@ fn rotate(event: &RawEvent<'_>) -> Result<Decoded, Fault> {
     Ok(Decoded::Rotate { file, position, artificial })
 }
 
-/// The kind of MySQL's compressed transactions: [`Payload`] reads them.
+/// The kind of MySQL's compressed transactions: [`PayloadReader`] reads them.
 pub const TRANSACTION_PAYLOAD: u8 = 40;
 /// Table maps that are kept from one transaction to the next.
 const TABLE_MAPS_MAX: usize = 4096;
