@@ -89,15 +89,32 @@ impl Pump {
                 return Ok(event);
             }
             let silence_max = if self.has_begun { SILENCE_MAX } else { SEEK_TIME_MAX };
-            match tokio::time::timeout(silence_max, self.connection.receive()).await {
-                Ok(received) => received.map_err(|error| self.failed(error))?,
+            match tokio::time::timeout(silence_max, self.receive_part()).await {
+                Ok(received) => {
+                    if let Some(event) = received? {
+                        return Ok(event);
+                    }
+                }
                 Err(_) => {
                     let context = format!(
-                        "{} has said nothing for {silence_max:?}, not even that it is alive",
+                        "{} has said nothing whole for {silence_max:?}, not even that it is alive",
                         self.server.name()
                     );
                     return Err(SourceError::Disconnected { context, source: None });
                 }
+            }
+        }
+    }
+
+    /// Waits for the next event, or for as much of a large one as shows that it is being sent.
+    /// Cancel-safe.
+    async fn receive_part(&mut self) -> Result<Option<LogEvent>, SourceError> {
+        let enough = self.connection.untaken() + PART_BYTES_MIN;
+        loop {
+            self.connection.receive().await.map_err(|error| self.failed(error))?;
+            let event = self.received()?;
+            if event.is_some() || self.connection.untaken() >= enough {
+                return Ok(event);
             }
         }
     }
@@ -379,7 +396,90 @@ const END: u8 = 0xfe;
 const END_BYTES_MAX: usize = 9;
 /// How often a server with nothing to say says so.
 const HEARTBEAT_NANOSECONDS: u64 = 1_000_000_000;
-/// How long a server may say nothing at all.
+/// How long a server may say nothing at all, or so little that it never comes to an event.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// The same while it looks for the position in its files.
 const SEEK_TIME_MAX: Duration = Duration::from_secs(300);
+/// What comes of a large event in that time, over the slowest of networks.
+const PART_BYTES_MIN: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::source::mysql::{Budget, ServerUrl};
+
+    /// A pump that reads what is written at the other end.
+    async fn pump() -> (Pump, DuplexStream) {
+        let url = ServerUrl::parse("mysql://root@127.0.0.1/ks").unwrap();
+        let server = Server::new("one", url, Arc::new(Budget::new(1)));
+        let (near, far) = duplex(1 << 16);
+        let mut connection = RawConnection::over(near);
+        connection.take_large();
+        let pump = Pump {
+            connection,
+            flavour: Flavour::Mysql,
+            folds_names: false,
+            start: GtidSet::new(),
+            framing: Framing::default(),
+            place: Place::default(),
+            has_begun: true,
+            payloads: PayloadReader::default(),
+            _permit: server.budget().take().await.unwrap(),
+            server,
+        };
+        (pump, far)
+    }
+
+    /// What a server sends of an event whose body has so many bytes.
+    fn sent(body_bytes: u32) -> Vec<u8> {
+        let event_bytes = 19 + body_bytes;
+        let packet_bytes = (1 + event_bytes).to_le_bytes();
+        let mut sent = vec![packet_bytes[0], packet_bytes[1], packet_bytes[2], 0, EVENT];
+        sent.extend_from_slice(&[0, 0, 0, 0, 27, 1, 0, 0, 0]);
+        sent.extend_from_slice(&event_bytes.to_le_bytes());
+        sent.resize(sent.len() + 6 + body_bytes as usize, 0);
+        sent
+    }
+
+    /// Whether an event comes that is sent in parts of so many bytes, each after a pause; and how
+    /// long it is waited for.
+    async fn check(body_bytes: u32, part_bytes: usize, pause: Duration) -> (bool, Duration) {
+        let (mut pump, mut server) = pump().await;
+        let bytes = sent(body_bytes);
+        let begun = Instant::now();
+        let sending = async {
+            for part in bytes.chunks(part_bytes) {
+                sleep(pause).await;
+                server.write_all(part).await.unwrap();
+            }
+            std::future::pending().await
+        };
+        let came = tokio::select! {
+            next = pump.next() => match next {
+                Ok(event) => event.raw().body.len() == body_bytes as usize,
+                Err(SourceError::Disconnected { .. }) => false,
+                Err(error) => panic!("{error}"),
+            },
+            () = sending => panic!("it waits for ever"),
+        };
+        (came, begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_show_that_a_server_is_alive_and_single_bytes_do_not() {
+        let second = Duration::from_secs(1);
+        assert_eq!(check(20, 44, 19 * second).await, (true, 19 * second));
+        assert_eq!(check(20, 1, 19 * second).await, (false, SILENCE_MAX));
+        assert_eq!(check(1 << 20, 1, second).await, (false, SILENCE_MAX));
+        // A large one comes as slowly as it does.
+        let (came, after) = check(1 << 20, 1 << 10, second).await;
+        assert!(came && after > 1_000 * second, "{after:?}");
+        let (came, after) = check(15 << 20, 1 << 14, 19 * second).await;
+        assert!(came && after > 900 * 19 * second, "{after:?}");
+    }
+}

@@ -50,12 +50,23 @@ impl RawConnection {
         socket.set_nodelay(true).map_err(io)?;
         let keepalive = TcpKeepalive::new().with_time(keepalive);
         SockRef::from(&socket).set_tcp_keepalive(&keepalive).map_err(io)?;
-        let capabilities = CapabilityFlags::empty();
-        let mut connection =
-            Self { stream: Box::new(socket), packets: Packets::default(), capabilities };
+        let mut connection = Self::over(socket);
         login::log_in(&mut connection, secure, credentials).await?;
-        connection.packets.take_large();
+        connection.take_large();
         Ok(connection)
+    }
+
+    /// One on which nothing has been said.
+    pub(super) fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
+    ) -> Self {
+        let capabilities = CapabilityFlags::empty();
+        Self { stream: Box::new(stream), packets: Packets::default(), capabilities }
+    }
+
+    /// Takes packets of any size from now on.
+    pub(super) const fn take_large(&mut self) {
+        self.packets.take_large();
     }
 
     /// Runs a statement that has no rows.
@@ -103,6 +114,11 @@ impl RawConnection {
             Some(&ERR) => Err(self.refusal(&packet)),
             _ => Ok(Some(packet)),
         }
+    }
+
+    /// Bytes that were received of packets that are not yet taken.
+    pub fn untaken(&self) -> usize {
+        self.packets.len()
     }
 
     /// Waits for more bytes and takes them. Cancel-safe.

@@ -45,6 +45,11 @@ impl Packets {
         &mut self.incoming
     }
 
+    /// Bytes that were received and are not yet taken.
+    pub fn len(&self) -> usize {
+        self.incoming.len() + self.long.len()
+    }
+
     /// Whether nothing was received that is not yet taken.
     pub fn is_empty(&self) -> bool {
         self.incoming.is_empty() && !self.is_long()
