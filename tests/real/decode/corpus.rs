@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use fastrand::Rng;
 use mysql_async::Conn;
 use vstreamd::source::mysql::decode::{
-    Binding, DecodeError, Decoded, Decoder, RowsError, TRANSACTION_PAYLOAD,
+    Binding, DecodeError, Decoded, Decoder, Framing, RowsError, TRANSACTION_PAYLOAD,
 };
 
 use super::values::{self, Sample};
@@ -255,6 +255,77 @@ fn random_events() {
         });
 }
 
+/// Whether a description comes first, and says that there are checksums; which event of the corpus,
+/// and what is changed of its bytes.
+type Framed = (Option<bool>, Change);
+
+/// An event as a server sends it.
+fn framed(event: &LogEvent, has_checksums: bool) -> Vec<u8> {
+    let is_description = event.kind == DESCRIPTION;
+    let mut body = event.body.clone();
+    body.extend(is_description.then_some(u8::from(has_checksums)));
+    let checksum_bytes = if is_description || has_checksums { 4 } else { 0 };
+    let length = u32::try_from(19 + body.len() + checksum_bytes).unwrap();
+    let mut bytes = event.timestamp.to_le_bytes().to_vec();
+    bytes.push(event.kind);
+    for field in [event.server_id, length, event.log_pos] {
+        bytes.extend_from_slice(&field.to_le_bytes());
+    }
+    bytes.extend_from_slice(&event.flags.to_le_bytes());
+    bytes.extend_from_slice(&body);
+    let mut covered = bytes.clone();
+    if is_description {
+        // The flag of a file that is still written to.
+        covered[17] &= !1;
+    }
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&covered);
+    bytes.extend_from_slice(&checksum.sum().to_le_bytes()[..checksum_bytes]);
+    bytes
+}
+
+fn check_framed(kind: Kind, events: &[Framed]) {
+    let corpus = corpus(kind);
+    let (mut framing, mut has_checksums) = (Framing::default(), false);
+    let description = corpus.iter().find(|event| event.kind == DESCRIPTION).unwrap();
+    for (described, (which, changes, cut)) in events.iter().take(8) {
+        if let Some(checksums) = *described {
+            let framed = framed(description, checksums);
+            assert_eq!(framing.event(&framed), Ok(description.raw()));
+            has_checksums = checksums;
+        }
+        let event = &corpus[usize::from(*which) % corpus.len()];
+        let whole = framed(event, has_checksums);
+        let mut bytes = whole.clone();
+        for &(at, byte) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.map_or(bytes.len(), usize::from));
+        let said = framing.event(&bytes);
+        if bytes == whole {
+            assert_eq!(said, Ok(event.raw()));
+        } else if bytes.get(4) == Some(&DESCRIPTION) {
+            // Who knows what it says of the events behind it.
+            return;
+        } else if let Ok(said) = said {
+            assert!(!has_checksums, "{bytes:02x?} is {said:02x?}");
+            assert_eq!(said.body, &bytes[19..]);
+        }
+    }
+}
+
+#[test]
+fn changed_frames() {
+    bolero::check!()
+        .with_iterations(rounds(20_000, 300_000, 3_000_000))
+        .with_type::<(bool, Vec<Framed>)>()
+        .for_each(|(mariadb, events)| {
+            check_framed(if *mariadb { Kind::MariaDb } else { Kind::MySql }, events);
+        });
+}
+
+const DESCRIPTION: u8 = 15;
 /// The longest event of the corpus.
 const EVENT_BYTES_MAX: usize = 4096;
 /// The most that a byte of an event comes to: one that says that none of 4,096 columns is there, or

@@ -169,13 +169,17 @@ const KEPT_BYTES_MAX: usize = 1 << 20;
 mod tests {
     use super::*;
 
+    /// Many small parts of a large packet take long.
+    const PARTS_MAX: usize = 200;
+
     fn logged_in() -> Packets {
         Packets { takes_large: true, ..Packets::default() }
     }
 
     fn sent(packets: &[&[u8]]) -> Vec<u8> {
         let mut sender = Packets::default();
-        packets.iter().flat_map(|packet| sender.framed(packet)).collect()
+        let framed: Vec<_> = packets.iter().map(|packet| sender.framed(packet)).collect();
+        framed.concat()
     }
 
     #[test]
@@ -254,6 +258,76 @@ mod tests {
         let mut packets = logged_in();
         packets.room().extend_from_slice(&bytes);
         assert!(matches!(packets.take(), Err(DriverError::PacketOutOfOrder)));
+    }
+
+    /// Takes all packets of bytes that are received in parts of about these sizes, again and again.
+    fn taken(
+        packets: &mut Packets,
+        bytes: &[u8],
+        parts: &[u16],
+    ) -> Result<Vec<Bytes>, DriverError> {
+        let (mut taken, mut rest, mut at) = (Vec::new(), bytes, 0);
+        while !rest.is_empty() {
+            let room = packets.room();
+            let part = parts.get(at % parts.len().max(1)).copied().unwrap_or(u16::MAX);
+            let part = usize::from(part).max(bytes.len() / PARTS_MAX).max(1);
+            let free = room.capacity() - room.len();
+            let (part, behind) = rest.split_at(part.min(free).min(rest.len()));
+            room.extend_from_slice(part);
+            (rest, at) = (behind, at + 1);
+            while let Some(packet) = packets.take()? {
+                taken.push(packet);
+            }
+            let claimed = if packets.takes_large { FRAME_BYTES_MAX } else { 0 };
+            let (held, received) =
+                (packets.incoming.capacity() + packets.long.capacity(), bytes.len());
+            assert!(held <= 2 * (received + claimed + RECEIVE_BYTES), "{held} for {received}");
+        }
+        Ok(taken)
+    }
+
+    #[test]
+    fn random_packets_in_random_parts() {
+        bolero::check!().with_iterations(500).with_type::<(Vec<u16>, u8, Vec<u16>)>().for_each(
+            |(lengths, long, parts)| {
+                let mut lengths: Vec<_> = lengths.iter().copied().map(usize::from).collect();
+                // One of several frames is worth a try now and then.
+                lengths.extend((long % 16 == 0).then_some(FRAME_BYTES_MAX + usize::from(*long)));
+                let fill = |length| vec![u8::try_from(length % 251).unwrap(); length];
+                let all: Vec<_> = lengths.into_iter().map(fill).collect();
+                let all: Vec<_> = all.iter().map(Vec::as_slice).collect();
+                let mut packets = logged_in();
+                assert_eq!(taken(&mut packets, &sent(&all), parts).unwrap(), all);
+                assert!(packets.is_empty());
+            },
+        );
+    }
+
+    #[test]
+    fn random_frames_are_packets_or_errors() {
+        bolero::check!()
+            .with_iterations(2_000)
+            .with_type::<(bool, Vec<(u8, Option<u8>, Vec<u8>)>, Vec<u16>)>()
+            .for_each(|(takes_large, frames, parts)| {
+                let mut bytes = Vec::new();
+                for (number, (length, sequence, body)) in frames.iter().enumerate() {
+                    let length = match length % 8 {
+                        0 => FRAME_BYTES_MAX,
+                        1 => FRAME_BYTES_MAX - 1,
+                        2 => LOGIN_BYTES_MAX + 1,
+                        _ => body.len() + usize::from(length % 4 / 3),
+                    };
+                    let number = u8::try_from(number % 256).unwrap();
+                    bytes.extend_from_slice(&u32::try_from(length).unwrap().to_le_bytes()[..3]);
+                    bytes.push(sequence.filter(|sequence| sequence % 8 == 0).unwrap_or(number));
+                    bytes.extend_from_slice(body);
+                }
+                let mut packets = Packets { takes_large: *takes_large, ..Packets::default() };
+                if let Ok(taken) = taken(&mut packets, &bytes, parts) {
+                    let held: usize = taken.iter().map(Bytes::len).sum();
+                    assert!(held <= bytes.len());
+                }
+            });
     }
 
     #[test]
