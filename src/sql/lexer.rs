@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::compound::Compound;
+
 /// One statement's text, ready to be read.
 pub(super) struct Source<'a> {
     /// The text with the marks of executed version comments blanked, so that offsets hold.
@@ -68,7 +70,7 @@ fn blank(text: &str, ranges: Vec<Range<usize>>) -> String {
 
 /// The texts of a multi-statement, without those that hold nothing but blanks and comments.
 ///
-/// A `;` in quotes, in a comment or in a version comment separates nothing.
+/// A `;` in quotes, in a comment, in a version comment or in a compound statement separates nothing.
 pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut lexer = Lexer::new(text);
     let mut start = 0;
@@ -76,14 +78,20 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         while !done {
             let mut empty = true;
+            let mut compound = Compound::default();
             let end = loop {
                 let Some(piece) = lexer.next() else {
                     done = true;
                     break text.len();
                 };
                 match piece.kind {
-                    Kind::Semicolon if lexer.versions == 0 => break piece.at,
-                    Kind::Semicolon | Kind::Word | Kind::Other => empty = false,
+                    Kind::Semicolon if lexer.versions == 0 && !compound.is_open() => {
+                        break piece.at;
+                    }
+                    Kind::Semicolon | Kind::Word | Kind::Other => {
+                        compound.read(piece.text);
+                        empty = false;
+                    }
                     Kind::Blank | Kind::Comment | Kind::VersionOpen | Kind::VersionClose => {}
                 }
             };

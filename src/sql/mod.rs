@@ -4,6 +4,7 @@
 //! predicates; none of its types leaves. Nothing is looked up here: a statement that parses may
 //! name what does not exist. [`split`] a multi-statement first, then [`parse`] each.
 
+mod compound;
 mod convert;
 mod cursor;
 mod dialect;
