@@ -13,10 +13,14 @@ use crate::access::Access;
 use crate::config::{self, Config, Limits};
 use crate::engine::{Engine, EngineConfig, ShardSources, Tablet};
 use crate::event::ShardName;
-use crate::frontend::mysql::{Behind, Door, DoorConfig, Identity, IdentityError, Keyspace};
+use crate::frontend::mysql::{
+    Accounts, Behind, Door, DoorConfig, Identity, IdentityError, Keyspace,
+};
 use crate::plan::TabletType;
 use crate::shutdown::ShutdownController;
-use crate::source::mysql::{Budget, CopyLimits, MysqlSource, Server};
+use crate::source::mysql::{
+    Budget, CopyLimits, MysqlSource, ServedKeyspace, Server, ServersBackend,
+};
 use crate::source::sqlite::{OpenError, Store, StoreConfig, Tableless};
 use crate::source::{Backend, Source};
 use crate::telemetry;
@@ -68,7 +72,7 @@ impl App {
             listener.map_err(|source| AppError::Listen { address, source })?;
         let served = match config.keyspaces.is_empty() {
             true => embedded(config).await?,
-            false => servers(&config.keyspaces, &config.limits).await?,
+            false => servers(config).await?,
         };
         let identity = Identity::open(&config.data_dir, config.tls.certificate.as_ref())?;
         let engine = Engine::new(engine_config(&config.limits), served.shards);
@@ -136,10 +140,11 @@ async fn embedded(config: &Config) -> Result<Served, AppError> {
 }
 
 /// The configured servers. None of them is waited for: whoever asks for one that is away is told.
-async fn servers(configured: &[config::Keyspace], limits: &Limits) -> Result<Served, AppError> {
-    let budgets = Budgets::of(configured, limits.copies());
-    let (mut keyspaces, mut shards) = (Vec::new(), Vec::new());
-    for keyspace in configured {
+async fn servers(config: &Config) -> Result<Served, AppError> {
+    let budgets = Budgets::of(&config.keyspaces, config.limits.copies());
+    let (mut keyspaces, mut shards, mut served) = (Vec::new(), Vec::new(), Vec::new());
+    for keyspace in &config.keyspaces {
+        served.push(served_keyspace(keyspace, &budgets));
         let mut names = Vec::new();
         for shard in &keyspace.shards {
             let name = ShardName::new(&keyspace.name, &shard.name);
@@ -160,8 +165,21 @@ async fn servers(configured: &[config::Keyspace], limits: &Limits) -> Result<Ser
     }
     let directory =
         tempfile::Builder::new().prefix("vstreamd-").tempdir().map_err(AppError::Temporary)?;
-    let backend = Arc::new(Tableless::open(directory.path()).await?);
+    let local = Arc::new(Tableless::open(directory.path()).await?);
+    // Whoever is on this machine would have the rights of the passwords that are configured.
+    let read_only = config.accounts == Accounts::Anybody;
+    let backend = Arc::new(ServersBackend::new(served, local, read_only));
     Ok(Served { keyspaces, shards, backend, directory: Some(directory) })
+}
+
+/// Where the statements of a keyspace run.
+fn served_keyspace(keyspace: &config::Keyspace, budgets: &Budgets) -> ServedKeyspace {
+    let is_primary = |tablet: &&config::Tablet| tablet.tablet_type == TabletType::Primary;
+    let primary = match keyspace.shards.as_slice() {
+        [only] => only.tablets.iter().find(is_primary).map(|tablet| budgets.server(tablet)),
+        _ => None,
+    };
+    ServedKeyspace { keyspace: keyspace.name.clone(), primary }
 }
 
 /// One budget per server: its tablets share it, and the least of their bounds holds.

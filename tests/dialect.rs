@@ -16,7 +16,7 @@ use vstreamd::event::CollationId;
 use vstreamd::event::collation::{self, Charset};
 use vstreamd::event::row::split_cell;
 use vstreamd::source::sqlite::{Store, StoreConfig};
-use vstreamd::source::{Backend, BackendReply, BackendSession, Variables};
+use vstreamd::source::{Backend, BackendColumn, BackendReply, BackendSession, Variables};
 use vstreamd::sql::sqlite::Value;
 
 use super::harness::real;
@@ -237,7 +237,7 @@ async fn one(
         Err(failed) => error(failed),
         Ok(BackendReply::Ok(ok)) => print_ok(statement, ok.affected_rows),
         Ok(BackendReply::Rows(mut rows)) => {
-            let names: Vec<String> = rows.columns().iter().map(|c| c.name.clone()).collect();
+            let names: Vec<String> = rows.columns().iter().map(|c| c.name().to_owned()).collect();
             let mut found = Vec::new();
             loop {
                 match rows.next().await {
@@ -249,7 +249,10 @@ async fn one(
                             let mut cells = Vec::new();
                             let mut columns = rows.columns().iter();
                             while let Some((cell, more)) = split_cell(rest) {
-                                let collation = columns.next().unwrap().column.collation;
+                                let Some(BackendColumn::Declared(column)) = columns.next() else {
+                                    panic!("{statement}: a column of the store is declared");
+                                };
+                                let collation = column.column.collation;
                                 cells.push(cell.map(|bytes| utf8(collation, bytes)));
                                 rest = more;
                             }

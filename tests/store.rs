@@ -387,7 +387,7 @@ async fn one_writer_at_a_time_and_1205_for_who_waits_too_long() {
     assert_eq!(first.ok("SELECT * FROM free").await, ["1,a"]);
     assert_eq!(second.ok("SELECT * FROM free").await, [""; 0]);
     let error = second.run("INSERT INTO free VALUES (2, 'b')").await.unwrap_err();
-    assert_eq!((error.code, error.state), (1205, "HY000"));
+    assert_eq!((error.code, error.state), (1205, *b"HY000"));
     // A session that goes away takes its transaction with it.
     drop(first);
     second.ok("INSERT INTO free VALUES (2, 'b')").await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::event::CollationId;
 use crate::sql::sqlite::Fault;
 pub use crate::sql::sqlite::{ResultColumn, Variables, Warning};
 
@@ -23,6 +24,9 @@ pub trait Backend: Send + Sync + 'static {
 /// One client's session on a server.
 #[async_trait]
 pub trait BackendSession: Send {
+    /// Whose session it is. Said before the first statement, if at all.
+    fn introduce(&mut self, _client: Introduction) {}
+
     /// Runs one statement. Rows are to be read to their end, or dropped, before the next one.
     /// Dropping the future abandons the statement: it may have run or not, as when a connection
     /// breaks.
@@ -37,7 +41,7 @@ pub trait BackendSession: Send {
         &mut self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<Vec<ResultColumn>, BackendError>;
+    ) -> Result<Vec<BackendColumn>, BackendError>;
 
     /// What the status flags of an OK packet say.
     fn status(&self) -> BackendStatus;
@@ -46,12 +50,40 @@ pub trait BackendSession: Send {
     fn kill_handle(&self) -> KillHandle;
 
     /// What the statement before left to SHOW WARNINGS.
-    fn warnings(&self) -> Vec<Warning> {
-        Vec::new()
+    fn warnings(&self) -> Left {
+        Left::default()
+    }
+
+    /// What of it only the server knows. Statements may come in between only if it is not asked for.
+    async fn ask_warnings(&mut self) -> Result<Vec<Warning>, BackendError> {
+        Ok(Vec::new())
     }
 
     /// Rolls back and forgets everything, as COM_RESET_CONNECTION does.
     async fn reset(&mut self) -> Result<(), BackendError>;
+}
+
+/// What a session may want to know of its client.
+pub struct Introduction {
+    /// An UPDATE counts the rows that it finds, not those that it changes: its login says so.
+    pub counts_found_rows: bool,
+    /// Takes what SHOW PROCESSLIST is to say of a statement that does not run yet.
+    pub show_state: Box<dyn Fn(&'static str) + Send + Sync>,
+}
+
+/// What a statement has left to SHOW WARNINGS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// These.
+    Known(Vec<Warning>),
+    /// So many, which are asked for when somebody wants to see them.
+    AtServer(u16),
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self::Known(Vec::new())
+    }
 }
 
 /// What a statement answers.
@@ -88,10 +120,54 @@ pub struct BackendOk {
 #[async_trait]
 pub trait BackendRows: Send {
     /// The columns.
-    fn columns(&self) -> &[ResultColumn];
+    fn columns(&self) -> &[BackendColumn];
 
     /// The next rows; `None` at the end. Cancel-safe.
     async fn next(&mut self) -> Result<Option<RowBlock>, BackendError>;
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BackendColumn {
+    /// One of a declared type.
+    Declared(ResultColumn),
+    /// One that another server has described.
+    Served(ServedColumn),
+}
+
+impl BackendColumn {
+    /// The name that clients see.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Declared(column) => &column.name,
+            Self::Served(column) => &column.name,
+        }
+    }
+}
+
+/// A column as a server describes it in the protocol, its texts in their own character sets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedColumn {
+    /// The keyspace; empty for what is no table's.
+    pub schema: String,
+    /// The table's alias.
+    pub table: String,
+    /// The table's own name.
+    pub original_table: String,
+    /// The column's alias.
+    pub name: String,
+    /// The column's own name.
+    pub original_name: String,
+    /// The collation of its cells; `binary` for all that is no text.
+    pub collation: CollationId,
+    /// The longest cell in bytes.
+    pub length: u32,
+    /// The protocol's number of its type.
+    pub wire_type: u8,
+    /// The protocol's flags.
+    pub flags: u16,
+    /// Digits behind the point.
+    pub decimals: u8,
 }
 
 /// Some rows of a result set, one after the other in one buffer.
@@ -180,15 +256,16 @@ impl fmt::Debug for KillHandle {
 pub struct BackendError {
     /// MySQL's error number.
     pub code: u16,
-    /// The SQLSTATE, five characters.
-    pub state: &'static str,
+    /// The SQLSTATE.
+    pub state: [u8; 5],
     /// What clients show.
     pub message: String,
 }
 
 impl BackendError {
-    /// An error of this number, state and text.
-    pub fn new(code: u16, state: &'static str, message: impl Into<String>) -> Self {
+    /// An error of this number, state and text. A state that is none is the general one.
+    pub fn new(code: u16, state: &str, message: impl Into<String>) -> Self {
+        let state = state.as_bytes().try_into().unwrap_or(*b"HY000");
         Self { code, state, message: message.into() }
     }
 

@@ -24,8 +24,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::backend::{
-    Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
-    KillHandle, ResultColumn, RowBlock, Variables, Warning,
+    Backend, BackendColumn, BackendError, BackendOk, BackendReply, BackendRows, BackendSession,
+    BackendStatus, Introduction, KillHandle, Left, ResultColumn, RowBlock, ServedColumn, Variables,
+    Warning,
 };
 pub use self::connect_error::{Cause, ConnectError};
 pub use self::scope::Scope;

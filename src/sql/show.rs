@@ -6,7 +6,7 @@ use sqlparser::tokenizer::Token;
 
 use super::SqlError;
 use super::convert::{Converter, Place};
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Mark};
 use super::expr::{Expr, Scope};
 use super::name::{Identifier, Text};
 use super::vstream::Table;
@@ -103,6 +103,8 @@ pub enum Show {
         /// Which rows of it.
         filter: Option<Filter>,
     },
+    /// What only a MySQL server has, its text behind SHOW: `CREATE VIEW v`, `ENGINE INNODB STATUS`.
+    OfServer(String),
     /// `GRANTS [FOR ...]`: of another account by its text.
     Grants(Option<String>),
     /// `GLOBAL VGTID_EXECUTED [FROM keyspace]`.
@@ -213,6 +215,7 @@ pub(super) fn parse_describe(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> 
 }
 
 fn show(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+    let mark = cursor.mark();
     if let Some(show) = scoped(cursor)? {
         return Ok(show);
     }
@@ -220,7 +223,7 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
         return Ok(show);
     }
     if cursor.accept("CREATE") {
-        return create(cursor);
+        return create(cursor, mark);
     }
     if let Some(show) = diagnostics(cursor)? {
         return Ok(show);
@@ -236,10 +239,7 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
             return Ok(Show::Grants(None));
         }
         let mark = cursor.mark();
-        while !cursor.at_end() && !cursor.is_token(0, &Token::SemiColon) {
-            cursor.skip();
-        }
-        let account = cursor.since(mark);
+        let account = to_end(cursor, mark);
         return if account.is_empty() {
             cursor.unexpected()
         } else {
@@ -257,7 +257,20 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
             return Ok(Show::Routines { list, keyspace, filter: filter(cursor)? });
         }
     }
-    unsupported(cursor)
+    match cursor.peek_word() {
+        Some(word) if OF_SERVER.contains(&word.as_str()) => {
+            Ok(Show::OfServer(to_end(cursor, mark).to_owned()))
+        }
+        _ => unsupported(cursor),
+    }
+}
+
+/// The text of what is left of the statement, from a mark on.
+fn to_end<'a>(cursor: &mut Cursor<'a>, mark: Mark) -> &'a str {
+    while !cursor.at_end() && !cursor.is_token(0, &Token::SemiColon) {
+        cursor.skip();
+    }
+    cursor.since(mark)
 }
 
 /// What may stand behind GLOBAL or SESSION.
@@ -314,7 +327,7 @@ fn of_tables(cursor: &mut Cursor<'_>) -> Result<Option<Show>, SqlError> {
     Ok(None)
 }
 
-fn create(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
+fn create(cursor: &mut Cursor<'_>, mark: Mark) -> Result<Show, SqlError> {
     if cursor.accept("TABLE") {
         return cursor.table().map(Show::CreateTable);
     }
@@ -323,8 +336,8 @@ fn create(cursor: &mut Cursor<'_>) -> Result<Show, SqlError> {
         return cursor.name().map(|name| Show::CreateDatabase(name.value));
     }
     match cursor.peek_word() {
-        Some(word) if CREATE_UNSUPPORTED.contains(&word.as_str()) => {
-            Err(SqlError::Unsupported { statement: format!("SHOW CREATE {word}") })
+        Some(word) if CREATE_OF_SERVER.contains(&word.as_str()) => {
+            Ok(Show::OfServer(to_end(cursor, mark).to_owned()))
         }
         _ => cursor.unexpected(),
     }
@@ -394,7 +407,7 @@ fn filter(cursor: &mut Cursor<'_>) -> Result<Option<Filter>, SqlError> {
     Converter::new(Place::Show).convert(expr).map(|condition| Some(Filter::Where(condition)))
 }
 
-/// Names a SHOW of MySQL's or Vitess's that is not answered here; anything else is a mistake.
+/// Names a SHOW of Vitess's that is not answered here; anything else is a mistake.
 fn unsupported<T>(cursor: &mut Cursor<'_>) -> Result<T, SqlError> {
     match cursor.peek_word() {
         Some(word) if UNSUPPORTED.contains(&word.as_str()) => {}
@@ -407,6 +420,33 @@ fn unsupported<T>(cursor: &mut Cursor<'_>) -> Result<T, SqlError> {
         cursor.skip();
     }
     Err(SqlError::Unsupported { statement })
+}
+
+impl Show {
+    /// The keyspace that it names, if any.
+    pub fn keyspace_mut(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Tables { keyspace, .. }
+            | Self::TableStatus { keyspace, .. }
+            | Self::Routines { keyspace, .. } => keyspace.as_mut(),
+            Self::Columns { table, .. } | Self::Index { table, .. } | Self::CreateTable(table) => {
+                table.keyspace.as_mut()
+            }
+            Self::CreateDatabase(name) => Some(name),
+            Self::Processlist { .. }
+            | Self::Databases(_)
+            | Self::Keyspaces(_)
+            | Self::Variables { .. }
+            | Self::Status { .. }
+            | Self::Diagnostics { .. }
+            | Self::DiagnosticsCount { .. }
+            | Self::List { .. }
+            | Self::OfServer(_)
+            | Self::Grants(_)
+            | Self::VgtidExecuted { .. }
+            | Self::GtidExecuted { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Show {
@@ -453,6 +493,7 @@ impl fmt::Display for Show {
             Self::Routines { list, keyspace, filter } => {
                 write!(f, "{}{}", list.word(), Rest(keyspace, filter))
             }
+            Self::OfServer(text) => f.write_str(text),
             Self::Grants(None) => f.write_str("GRANTS"),
             Self::Grants(Some(account)) => write!(f, "GRANTS FOR {account}"),
             Self::VgtidExecuted { keyspace } => {
@@ -512,8 +553,8 @@ const ROUTINES: [(&[&str], RoutineList); 5] = [
     (&["FUNCTION", "STATUS"], RoutineList::FunctionStatus),
 ];
 
-/// How the SHOWs begin that nobody here answers.
-const UNSUPPORTED: [&str; 22] = [
+/// How the SHOWs begin that a server alone can answer.
+const OF_SERVER: [&str; 15] = [
     "BINARY",
     "BINLOG",
     "MASTER",
@@ -529,6 +570,14 @@ const UNSUPPORTED: [&str; 22] = [
     "PACKAGE",
     "LOGS",
     "SLAVES",
+];
+
+/// What stands behind CREATE in those.
+const CREATE_OF_SERVER: [&str; 8] =
+    ["VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "USER", "SEQUENCE", "PACKAGE"];
+
+/// How the SHOWs begin that nobody here answers.
+const UNSUPPORTED: [&str; 7] = [
     "VITESS_REPLICATION_STATUS",
     "VITESS_REPLICATION",
     "VITESS_METADATA",
@@ -537,9 +586,6 @@ const UNSUPPORTED: [&str; 22] = [
     "VITESS_THROTTLER",
     "VSCHEMA",
 ];
-
-const CREATE_UNSUPPORTED: [&str; 8] =
-    ["VIEW", "TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "USER", "SEQUENCE", "PACKAGE"];
 
 /// Words that end the name of a SHOW.
 const AFTER_NAME: [&str; 7] = ["FROM", "IN", "LIKE", "WHERE", "FOR", "LIMIT", "ON"];

@@ -19,7 +19,7 @@ fn each_sentence_of_the_grammar_parses() {
         let mut deriver = Deriver::new(&grammar, seed);
         let mut refusals = Vec::new();
         let branches = grammar.branches();
-        for number in 0..SENTENCES * 20 {
+        for number in 0..SENTENCES * 40 {
             if number >= SENTENCES && deriver.taken.is_superset(&branches) {
                 break;
             }

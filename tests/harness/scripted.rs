@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use vstreamd::event::row::push_cell;
 use vstreamd::event::{CollationId, Column, ColumnType};
 use vstreamd::source::{
-    Backend, BackendError, BackendOk, BackendReply, BackendRows, BackendSession, BackendStatus,
-    KillHandle, ResultColumn, RowBlock, Variables,
+    Backend, BackendColumn, BackendError, BackendOk, BackendReply, BackendRows, BackendSession,
+    BackendStatus, KillHandle, ResultColumn, RowBlock, Variables,
 };
 use vstreamd::sql::sqlite::Value;
 use vstreamd::telemetry;
@@ -34,7 +34,7 @@ struct Session {
 }
 
 struct Rows {
-    columns: Vec<ResultColumn>,
+    columns: Vec<BackendColumn>,
     left: usize,
     cells: Vec<Vec<u8>>,
     /// The end comes once this says that the statement was interrupted.
@@ -103,7 +103,7 @@ impl BackendSession for Session {
         &mut self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<Vec<ResultColumn>, BackendError> {
+    ) -> Result<Vec<BackendColumn>, BackendError> {
         match self.execute(sql, variables).await? {
             BackendReply::Rows(rows) => Ok(rows.columns().to_vec()),
             BackendReply::Ok(_) => Ok(Vec::new()),
@@ -148,7 +148,7 @@ impl Session {
 
 #[async_trait]
 impl BackendRows for Rows {
-    fn columns(&self) -> &[ResultColumn] {
+    fn columns(&self) -> &[BackendColumn] {
         &self.columns
     }
 
@@ -208,6 +208,7 @@ fn reply(left: usize, cells: Vec<Vec<u8>>, hangs: Option<Arc<AtomicBool>>) -> Ba
     let text = ColumnType::Text { length_bytes: 4 };
     let column = Column::plain("cell", text, CollationId::UTF8MB4_BIN);
     let column = ResultColumn { name: "cell".to_owned(), column, table: None };
+    let column = BackendColumn::Declared(column);
     let columns = vec![column; cells.len()];
     BackendReply::Rows(Box::new(Rows { columns, left, cells, hangs }))
 }

@@ -10,6 +10,7 @@ mod follow;
 
 mod large;
 mod letters;
+mod passthrough;
 mod preflight;
 mod schema;
 mod served;

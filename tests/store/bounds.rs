@@ -157,7 +157,7 @@ async fn what_a_statement_collects_counts() {
         }
         let outcome = timeout(DEADLINE, client.run(&sql)).await.expect("it is refused early");
         let error = outcome.expect_err(&sql);
-        assert_eq!((error.code, error.state), (1705, "HY000"), "{sql}: {error}");
+        assert_eq!((error.code, error.state), (1705, *b"HY000"), "{sql}: {error}");
         assert_eq!(client.ok("SELECT count(*) FROM copy").await, ["100"]);
     }
     // What one statement held is not held against the next.

@@ -55,15 +55,6 @@ SHOW CREATE TABLE
 SHOW CREATE TABLE a.b.c
 --! syntax: near '.c' at line 1
 
-SHOW CREATE VIEW v
---! This version of vstreamd doesn't yet support 'SHOW CREATE VIEW'
-
-SHOW CREATE PROCEDURE p
---! This version of vstreamd doesn't yet support 'SHOW CREATE PROCEDURE'
-
-SHOW CREATE USER u
---! This version of vstreamd doesn't yet support 'SHOW CREATE USER'
-
 SHOW GLOBAL
 --! syntax: near '' at line 1
 
@@ -90,36 +81,6 @@ SHOW WARNINGS LIMIT 1,
 
 SHOW GRANTS FOR
 --! syntax: near '' at line 1
-
-SHOW BINARY LOGS
---! This version of vstreamd doesn't yet support 'SHOW BINARY LOGS'
-
-SHOW BINARY LOG STATUS
---! This version of vstreamd doesn't yet support 'SHOW BINARY LOG STATUS'
-
-SHOW MASTER STATUS
---! This version of vstreamd doesn't yet support 'SHOW MASTER STATUS'
-
-SHOW REPLICA STATUS
---! This version of vstreamd doesn't yet support 'SHOW REPLICA STATUS'
-
-SHOW SLAVE HOSTS
---! This version of vstreamd doesn't yet support 'SHOW SLAVE HOSTS'
-
-SHOW ENGINE INNODB STATUS
---! This version of vstreamd doesn't yet support 'SHOW ENGINE INNODB STATUS'
-
-SHOW BINLOG EVENTS IN 'x'
---! This version of vstreamd doesn't yet support 'SHOW BINLOG EVENTS'
-
-SHOW PROFILES
---! This version of vstreamd doesn't yet support 'SHOW PROFILES'
-
-SHOW PROFILE CPU FOR QUERY 1
---! This version of vstreamd doesn't yet support 'SHOW PROFILE CPU'
-
-SHOW FUNCTION CODE f
---! This version of vstreamd doesn't yet support 'SHOW FUNCTION CODE F'
 
 SHOW VSCHEMA TABLES
 --! This version of vstreamd doesn't yet support 'SHOW VSCHEMA TABLES'

@@ -364,6 +364,8 @@ impl Client {
         );
         if !asks_for_diagnostics {
             self.session.note(Vec::new());
+        } else if let Err(failure) = Box::pin(self.read_warnings(link, token)).await? {
+            return Ok(Err(failure));
         }
         match self.session.decide(statement) {
             Ok(reply) => self.reply(link, reply, token, more).await,

@@ -5,6 +5,7 @@ use super::opensrv::{ColumnFlags, ColumnType as WireType};
 use super::wire::push_made_cell;
 use crate::event::charset::Conversion;
 use crate::event::{CollationId, Column, ColumnType, collation};
+use crate::source::ServedColumn;
 
 /// One column definition packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,24 @@ impl ColumnDefinition {
             wire_type: shape.wire_type,
             flags,
             decimals: shape.decimals,
+        }
+    }
+
+    /// A column as another server has described it.
+    pub fn served(column: &ServedColumn) -> Self {
+        Self {
+            schema: column.schema.clone(),
+            table: column.table.clone(),
+            original_table: column.original_table.clone(),
+            name: column.name.clone(),
+            original_name: column.original_name.clone(),
+            collation: column.collation,
+            length: column.length,
+            // A type that is newer than we are says nothing to most clients either; its bytes are a
+            // blob's.
+            wire_type: WireType::try_from(column.wire_type).unwrap_or(WireType::MYSQL_TYPE_BLOB),
+            flags: ColumnFlags::from_bits_truncate(column.flags),
+            decimals: column.decimals,
         }
     }
 
@@ -218,7 +237,13 @@ impl Shape {
 
 /// Whether the length counts bytes, whatever the characters are.
 fn is_blob(wire_type: WireType) -> bool {
-    wire_type == WireType::MYSQL_TYPE_BLOB
+    matches!(
+        wire_type,
+        WireType::MYSQL_TYPE_TINY_BLOB
+            | WireType::MYSQL_TYPE_MEDIUM_BLOB
+            | WireType::MYSQL_TYPE_LONG_BLOB
+            | WireType::MYSQL_TYPE_BLOB
+    )
 }
 
 fn blob(wire_type: WireType) -> Shape {

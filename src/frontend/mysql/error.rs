@@ -226,8 +226,7 @@ pub fn of_eval(error: &EvalError) -> Failure {
 
 /// What a backend says is in MySQL's terms already.
 pub fn of_backend(error: &BackendError) -> Failure {
-    let state = error.state.as_bytes().try_into().unwrap_or(UNKNOWN.1);
-    Code(error.code, state).with(error.message.as_str())
+    Code(error.code, error.state).with(error.message.as_str())
 }
 
 /// A table that is not there.

@@ -109,6 +109,8 @@ pub struct Session {
     variables: Variables,
     /// What SHOW WARNINGS shows.
     diagnostics: Vec<Warning>,
+    /// How many of it the backend has yet to tell.
+    unread: u16,
 }
 
 impl Session {
@@ -128,6 +130,7 @@ impl Session {
             target: None,
             variables,
             diagnostics: Vec::new(),
+            unread: 0,
         }
     }
 
@@ -159,18 +162,30 @@ impl Session {
     /// Forgets everything but the login, as COM_RESET_CONNECTION does; the keyspace stays.
     pub fn reset(&mut self) {
         self.variables.reset();
-        self.diagnostics.clear();
+        self.note(Vec::new());
     }
 
     /// Keeps what a statement leaves to SHOW WARNINGS.
     pub fn note(&mut self, diagnostics: Vec<Warning>) {
         self.diagnostics = diagnostics;
+        self.unread = 0;
+    }
+
+    /// Keeps how much a statement leaves to SHOW WARNINGS, until somebody wants to see it.
+    pub fn note_unread(&mut self, count: u16) {
+        self.note(Vec::new());
+        self.unread = count;
+    }
+
+    /// How much the backend has yet to tell.
+    pub const fn unread(&self) -> u16 {
+        self.unread
     }
 
     /// Keeps the error of a statement for SHOW WARNINGS.
     pub fn note_failure(&mut self, failure: &Failure) {
         let (code, message) = (failure.code, failure.text.clone());
-        self.diagnostics = vec![Warning { level: show::ERROR, code, message }];
+        self.note(vec![Warning { level: show::ERROR, code, message }]);
     }
 
     /// What a statement means.
@@ -276,6 +291,11 @@ impl Session {
         let mut variables = self.variables.clone();
         assign_all(&mut variables, assignments)?;
         self.variables = variables;
+        // Without a scope it is for the backend's next transaction.
+        if let [transaction @ Assignment::Transaction { scope: None, .. }] = assignments {
+            let text = format!("SET {transaction}");
+            return Ok(Reply::Backend { text, limit: None, time_max: None });
+        }
         // User variables live in the backend too: its statements read and change them.
         let of_users: Vec<_> = assignments
             .iter()
@@ -371,6 +391,10 @@ impl Session {
             | Show::CreateDatabase(_)
             | Show::List { .. }
             | Show::Routines { .. } => return self.listing(show),
+            Show::OfServer(_) => {
+                let text = show.to_string();
+                return Ok(Reply::Backend { text, limit: None, time_max: None });
+            }
             Show::Grants(Some(_)) | Show::VgtidExecuted { .. } | Show::GtidExecuted { .. } => {
                 return Err(error::NOT_SUPPORTED
                     .with(format!("this version of vstreamd doesn't yet support '{show}'")));
@@ -398,6 +422,7 @@ fn without_filter(mut show: Show) -> (Show, Option<sql::show::Filter>) {
         | Show::Diagnostics { .. }
         | Show::DiagnosticsCount { .. }
         | Show::List { .. }
+        | Show::OfServer(_)
         | Show::Grants(_)
         | Show::VgtidExecuted { .. }
         | Show::GtidExecuted { .. } => None,
@@ -423,6 +448,7 @@ const fn unnamed_keyspace(show: &Show) -> bool {
         | Show::Diagnostics { .. }
         | Show::DiagnosticsCount { .. }
         | Show::List { .. }
+        | Show::OfServer(_)
         | Show::Grants(_)
         | Show::VgtidExecuted { .. }
         | Show::GtidExecuted { .. } => false,
@@ -438,9 +464,14 @@ impl sql::sqlite::Variables for Session {
             "database" => {
                 Some(self.database().map_or(Value::Null, |name| Value::Text(name.into())))
             }
+            // What USE has chosen; nothing is the primary.
+            "tablet_type" => text(self.target.as_ref()?.tablet_type?.word()),
             "connection_id" | "pseudo_thread_id" => Some(Value::Int(i64::from(self.id.0))),
             "user" => text(&format!("{}@{}", self.user, self.host)),
-            "warning_count" => i64::try_from(self.diagnostics.len()).ok().map(Value::Int),
+            "warning_count" => {
+                let known = i64::try_from(self.diagnostics.len()).ok()?;
+                Some(Value::Int(known + i64::from(self.unread)))
+            }
             "error_count" => {
                 let errors = self.diagnostics.iter().filter(|left| left.level == show::ERROR);
                 i64::try_from(errors.count()).ok().map(Value::Int)
@@ -507,7 +538,7 @@ fn assign(variables: &mut Variables, assignment: &Assignment) -> Result<(), Fail
         Assignment::CharacterSet { charset } => {
             variables.set_character_set(charset.as_deref().unwrap_or("utf8mb4"))
         }
-        // Without a scope only the next transaction is meant; the store's are serializable anyway.
+        // Without a scope only the next transaction is meant, which the backend is told of.
         Assignment::Transaction { scope, isolation, access } => {
             let Some(scope) = *scope else { return Ok(()) };
             if let Some(isolation) = isolation {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::copies::{Copies, CopyLimits};
 
@@ -12,6 +12,10 @@ use super::copies::{Copies, CopyLimits};
 #[derive(Debug)]
 pub struct Budget {
     permits: Arc<Semaphore>,
+    /// How many of them clients' sessions may have, which keep theirs for as long as they like.
+    sessions: Arc<Semaphore>,
+    /// One connection more, for moments: who ends what runs must not wait until it has ended.
+    spare: Semaphore,
     max: usize,
     wait_timeout: Duration,
     waiting: AtomicUsize,
@@ -22,6 +26,7 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct Permit {
     _connection: OwnedSemaphorePermit,
+    _session: Option<OwnedSemaphorePermit>,
 }
 
 /// All connections that there may be are in use, and none was given back in time.
@@ -43,6 +48,8 @@ impl Budget {
     pub fn with_copies(max: usize, copies: CopyLimits) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(max)),
+            sessions: Arc::new(Semaphore::new(sessions(max))),
+            spare: Semaphore::new(1),
             max,
             wait_timeout: WAIT_TIMEOUT,
             waiting: AtomicUsize::new(0),
@@ -64,20 +71,38 @@ impl Budget {
     /// Waits a bounded time until there may be one more; first come, first served. Cancel-safe.
     pub async fn take(&self) -> Result<Permit, Exhausted> {
         let permit = self.in_time(take_many(&self.permits, 1)).await?;
-        Ok(Permit { _connection: permit })
+        Ok(Permit { _connection: permit, _session: None })
     }
 
     /// The same for two at once: two that each hold one and wait for another would wait in vain.
     pub async fn take_two(&self) -> Result<(Permit, Permit), Exhausted> {
         let mut first = self.in_time(take_many(&self.permits, 2)).await?;
         let second = first.split(1).expect("there are two");
-        Ok((Permit { _connection: first }, Permit { _connection: second }))
+        let both = [first, second].map(|permit| Permit { _connection: permit, _session: None });
+        Ok(both.into())
+    }
+
+    /// One for a client's session: half of all are left for streams. Who waits here is counted
+    /// nowhere; the client's own list shows it.
+    pub async fn take_for_session(&self) -> Result<Permit, Exhausted> {
+        let taking = async {
+            let session = take_many(&self.sessions, 1).await;
+            let connection = take_many(&self.permits, 1).await;
+            Permit { _connection: connection, _session: Some(session) }
+        };
+        let taken = tokio::time::timeout(self.wait_timeout, taking).await;
+        taken.map_err(|_| Exhausted { max: sessions(self.max), waited: self.wait_timeout })
     }
 
     async fn in_time<T>(&self, taking: impl Future<Output = T>) -> Result<T, Exhausted> {
         let _waiting = Waiting::new(&self.waiting);
         let taken = tokio::time::timeout(self.wait_timeout, taking).await;
         taken.map_err(|_| Exhausted { max: self.max, waited: self.wait_timeout })
+    }
+
+    /// Waits for its turn at the one connection beyond the budget.
+    pub async fn take_spare(&self) -> SemaphorePermit<'_> {
+        self.spare.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Connections that there may be at once.
@@ -99,6 +124,11 @@ impl Budget {
 async fn take_many(permits: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit {
     let permit = Arc::clone(permits).acquire_many_owned(count).await;
     permit.expect("the semaphore is never closed")
+}
+
+/// How many of so many connections clients' sessions may have.
+const fn sessions(max: usize) -> usize {
+    max.div_ceil(2)
 }
 
 /// Counts one that waits, until it has what it wants or gives up.
@@ -144,6 +174,21 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_secs(1), &mut third).await.is_err());
         drop(held);
         third.await.unwrap();
+        assert_eq!(budget.in_use(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_leave_half_to_others() {
+        let budget = Budget::new(3);
+        let sessions =
+            (budget.take_for_session().await.unwrap(), budget.take_for_session().await.unwrap());
+        let exhausted = budget.take_for_session().await.unwrap_err();
+        assert_eq!(exhausted, Exhausted { max: 2, waited: WAIT_TIMEOUT });
+        let other = budget.take().await.unwrap();
+        drop(sessions);
+        assert_eq!(budget.in_use(), 1);
+        drop(other);
+        let _one_more = budget.take_spare().await;
         assert_eq!(budget.in_use(), 0);
     }
 

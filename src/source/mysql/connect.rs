@@ -118,13 +118,22 @@ impl Server {
 
     /// Opens a connection whose packets are read as they are, in a bounded time.
     pub async fn connect_raw(&self) -> Result<RawConnection, ConnectError> {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in_raw());
+        self.connect_for_client(false).await
+    }
+
+    /// The same for a client's statements, of which an UPDATE counts what it finds if the client's
+    /// login says so.
+    pub async fn connect_for_client(
+        &self,
+        counts_found_rows: bool,
+    ) -> Result<RawConnection, ConnectError> {
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in_raw(counts_found_rows));
         connecting.await.unwrap_or_else(|_| {
             Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
         })
     }
 
-    async fn log_in_raw(&self) -> Result<RawConnection, ConnectError> {
+    async fn log_in_raw(&self, counts_found_rows: bool) -> Result<RawConnection, ConnectError> {
         let ServerUrl { host, user, database, password, tls, .. } = &*self.url;
         let password = password.read().map_err(|unread| self.unread(unread))?;
         let secure = Secure::of(tls, host).map_err(|error| self.insecure(error))?;
@@ -133,6 +142,7 @@ impl Server {
             password: password.as_deref(),
             database,
             max_packet: PACKET_BYTES_MAX,
+            counts_found_rows,
         };
         let addresses = self.resolve().await?;
         RawConnection::open(&addresses, secure, &credentials, KEEPALIVE_TIME)

@@ -1,6 +1,7 @@
 //! MySQL 8/9 and MariaDB servers as sources, through their binary logs.
 
 mod ahead;
+mod backend;
 mod bounds;
 mod budget;
 mod changes;
@@ -29,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
+pub use backend::{ServedKeyspace, ServersBackend};
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
 pub use connect::{Connection, Purpose, Server};
 pub use copies::CopyLimits;

@@ -17,7 +17,7 @@ use super::handover::{BrokeOff, Given, Giver, Taker, handover};
 use super::journal;
 use super::session::Held;
 use crate::event::row;
-use crate::source::{BackendError, BackendRows, ResultColumn, RowBlock};
+use crate::source::{BackendColumn, BackendError, BackendRows, ResultColumn, RowBlock};
 use crate::sql::sqlite::{Query, Ready};
 
 /// The connection that a SELECT runs on.
@@ -31,7 +31,7 @@ pub(super) enum Place {
 
 /// The rows of a SELECT.
 pub(super) struct Rows {
-    columns: Vec<ResultColumn>,
+    columns: Vec<BackendColumn>,
     ready: VecDeque<RowBlock>,
     blocks: Option<Taker<RowBlock, Ended>>,
     kill: KillSwitch,
@@ -62,7 +62,7 @@ pub(super) fn select(
     let (giver, blocks) = handover(BLOCKS_WAITING);
     let (give_back, writer) = oneshot::channel();
     let writer = matches!(place, Place::Writer(_)).then_some(writer);
-    let columns = query.columns.clone();
+    let columns = declared(query.columns.clone());
     // The statement's own: by the time the thread runs, the session may have gone on.
     let kill = session.kill_switch();
     let rows = Rows { columns, ready: VecDeque::new(), blocks: Some(blocks), kill: kill.clone() };
@@ -171,8 +171,13 @@ impl Rows {
         }
         let ready_blocks = if block.is_empty() { VecDeque::new() } else { VecDeque::from([block]) };
         let kill = KillSwitch::default();
-        Self { columns: ready.columns, ready: ready_blocks, blocks: None, kill }
+        Self { columns: declared(ready.columns), ready: ready_blocks, blocks: None, kill }
     }
+}
+
+/// Columns of the store, whose types are known.
+pub(super) fn declared(columns: Vec<ResultColumn>) -> Vec<BackendColumn> {
+    columns.into_iter().map(BackendColumn::Declared).collect()
 }
 
 impl Drop for Rows {
@@ -185,7 +190,7 @@ impl Drop for Rows {
 
 #[async_trait]
 impl BackendRows for Rows {
-    fn columns(&self) -> &[ResultColumn] {
+    fn columns(&self) -> &[BackendColumn] {
         &self.columns
     }
 

@@ -23,8 +23,8 @@ use super::writer::internal;
 use super::{Store, ddl};
 use crate::event::ColumnType;
 use crate::source::{
-    BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession, BackendStatus,
-    KillHandle, ResultColumn, Variables, Warning, now_micros,
+    BackendColumn, BackendError, BackendOk, BackendReply, BackendRows as _, BackendSession,
+    BackendStatus, KillHandle, Left, ResultColumn, Variables, Warning, now_micros,
 };
 use crate::sql::sqlite::{Dml, Fault, Query, Translated, Value, translate};
 use crate::telemetry::run_long;
@@ -185,10 +185,15 @@ impl StoreSession {
         }
     }
 
-    async fn set_user(&mut self, names: Vec<String>, mut rows: Rows) -> Result<(), BackendError> {
+    async fn set_user(
+        &mut self,
+        names: Vec<String>,
+        columns: Vec<ResultColumn>,
+        mut rows: Rows,
+    ) -> Result<(), BackendError> {
         let Some(block) = rows.next().await? else { return Ok(()) };
         let Some(mut cells) = block.rows().next() else { return Ok(()) };
-        for (name, column) in names.into_iter().zip(rows.columns()) {
+        for (name, column) in names.into_iter().zip(columns) {
             let Some((cell, rest)) = crate::event::row::split_cell(cells) else { break };
             cells = rest;
             if cell.is_some_and(|cell| cell.len() > USER_VARIABLE_BYTES_MAX) {
@@ -244,8 +249,9 @@ impl StoreSession {
                 return Ok(rows.map(|rows| BackendReply::Rows(Box::new(rows))));
             }
             Translated::SetUser { names, query } => {
+                let columns = query.columns.clone();
                 match self.select(query, registry.generation()).await? {
-                    Some(rows) => self.set_user(names, rows).await?,
+                    Some(rows) => self.set_user(names, columns, rows).await?,
                     None => return Ok(None),
                 }
             }
@@ -344,11 +350,11 @@ impl BackendSession for StoreSession {
         &mut self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<Vec<ResultColumn>, BackendError> {
+    ) -> Result<Vec<BackendColumn>, BackendError> {
         let (_, translated) = self.translate(sql, variables)?;
         Ok(match translated {
-            Translated::Select(query) => query.columns,
-            Translated::Ready(ready) => ready.columns,
+            Translated::Select(query) => rows::declared(query.columns),
+            Translated::Ready(ready) => rows::declared(ready.columns),
             _ => Vec::new(),
         })
     }
@@ -365,9 +371,10 @@ impl BackendSession for StoreSession {
         })
     }
 
-    fn warnings(&self) -> Vec<Warning> {
+    fn warnings(&self) -> Left {
         // A SELECT's are known once it is over.
-        if self.warnings.is_empty() { self.state.take_warnings() } else { self.warnings.clone() }
+        let selected = self.warnings.is_empty().then(|| self.state.take_warnings());
+        Left::Known(selected.unwrap_or_else(|| self.warnings.clone()))
     }
 
     async fn reset(&mut self) -> Result<(), BackendError> {

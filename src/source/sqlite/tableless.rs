@@ -1,6 +1,6 @@
 //! A backend without tables: what clients and drivers ask of any server (`SELECT @@version`,
-//! `SELECT 1`, user variables, BEGIN and COMMIT) is answered, and a statement that needs the tables of
-//! a keyspace on another server is an error that says so.
+//! `SELECT 1`, user variables, BEGIN and COMMIT) is answered. It stands beside the servers of
+//! keyspaces: a statement that needs a table has come here because no keyspace was chosen.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use async_trait::async_trait;
 
 use super::{OpenError, Store, StoreConfig};
 use crate::source::{
-    Backend, BackendError, BackendReply, BackendSession, BackendStatus, KillHandle, ResultColumn,
-    Variables, Warning,
+    Backend, BackendColumn, BackendError, BackendReply, BackendSession, BackendStatus, KillHandle,
+    Left, Variables,
 };
 use crate::sql::{self, CommandKind, Show, Statement};
 
@@ -52,7 +52,7 @@ impl BackendSession for TablelessSession {
         &mut self,
         sql: &str,
         variables: &dyn Variables,
-    ) -> Result<Vec<ResultColumn>, BackendError> {
+    ) -> Result<Vec<BackendColumn>, BackendError> {
         if needs_tables(sql) {
             return Err(no_tables());
         }
@@ -67,7 +67,7 @@ impl BackendSession for TablelessSession {
         self.0.kill_handle()
     }
 
-    fn warnings(&self) -> Vec<Warning> {
+    fn warnings(&self) -> Left {
         self.0.warnings()
     }
 
@@ -108,7 +108,7 @@ fn needs_tables(text: &str) -> bool {
     }
 }
 
-/// A table or database that the empty store does not have is another server's.
+/// A table that the empty store does not have is a keyspace's.
 fn explained(error: BackendError) -> BackendError {
     match error.code {
         NO_DATABASE | UNKNOWN_DATABASE | NO_SUCH_TABLE => no_tables(),
@@ -117,12 +117,7 @@ fn explained(error: BackendError) -> BackendError {
 }
 
 fn no_tables() -> BackendError {
-    BackendError::new(
-        1235,
-        "42000",
-        "this version of vstreamd doesn't yet pass statements on to the servers behind its \
-         keyspaces; VSTREAM reads their tables, and everything else has to be asked of them directly",
-    )
+    BackendError::new(NO_DATABASE, "3D000", "No database selected")
 }
 
 /// ER_NO_DB_ERROR.
@@ -182,7 +177,7 @@ mod tests {
             "EXPLAIN SELECT 1",
         ] {
             let error = session.execute(text, &InCommerce).await.unwrap_err();
-            assert_eq!(error.code, 1235, "{text}: {error}");
+            assert_eq!(error.code, 1046, "{text}: {error}");
         }
     }
 }

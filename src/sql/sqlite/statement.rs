@@ -404,6 +404,10 @@ fn other(statement: &Statement<'_>, input: &mut Input<'_>) -> Result<Translated,
         return Ok(Translated::RenameTables(pairs));
     }
     if input.word("SET") {
+        // The store's transactions are serializable anyway.
+        if input.word("TRANSACTION") {
+            return Ok(Translated::Nothing { implicit_commit: false, warning: None });
+        }
         return set_user(statement, input);
     }
     if input.word("DO") {

@@ -4,12 +4,14 @@
 //! the client is killed or gone, takes nothing for `net_write_timeout`, or wants no further rows.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::columns::ColumnDefinition;
 use super::super::error::{self, Failure};
 use super::super::link::Link;
-use super::super::registry::{Seat, Token};
+use super::super::opensrv::CapabilityFlags;
+use super::super::registry::{End, Seat, Token};
 use super::super::resultset::{Encoding, RowForm, Table};
 use super::super::session::no_database;
 use super::super::show;
@@ -20,7 +22,8 @@ use crate::access::Right;
 use crate::event::row::push_null;
 use crate::event::{Cell, Row, TableName};
 use crate::source::{
-    BackendError, BackendOk, BackendReply, BackendRows, KillHandle, ResultColumn, RowBlock,
+    BackendColumn, BackendError, BackendOk, BackendReply, BackendRows, Introduction, KillHandle,
+    Left, RowBlock,
 };
 use crate::sql;
 
@@ -56,7 +59,7 @@ impl<T> Drop for Running<T> {
 }
 
 impl Running<Box<dyn BackendRows>> {
-    fn columns(&self) -> &[ResultColumn] {
+    fn columns(&self) -> &[BackendColumn] {
         self.inner.as_ref().map(|rows| rows.columns()).unwrap_or_default()
     }
 
@@ -193,13 +196,11 @@ impl Client {
             return Ok(Err(failure));
         }
         let token = self.seat.begin_statement("");
-        let quoted = |name: &str| name.replace('`', "``");
-        let (schema, name) = (quoted(&table.keyspace), quoted(&table.table));
-        let text = format!("SELECT * FROM `{schema}`.`{name}` LIMIT 0");
+        let text = format!("SELECT * FROM `{}` LIMIT 0", table.table.replace('`', "``"));
         match self.execute(link, &text, &token).await? {
-            Ok(Answer::Rows(rows)) => {
-                let wanted = |column: &&ResultColumn| {
-                    wildcard.is_empty() || show::like(&column.name, wildcard)
+            Ok(Answer::Rows(mut rows)) => {
+                let wanted = |column: &&BackendColumn| {
+                    wildcard.is_empty() || show::like(column.name(), wildcard)
                 };
                 let results = self.session.variables().results();
                 for column in rows.columns().iter().filter(wanted) {
@@ -208,6 +209,8 @@ impl Client {
                         push_null(out);
                     });
                 }
+                // There are none; who reads their end need not interrupt the statement.
+                let _ = watched(link, &token, rows.next()).await?;
                 rows.stop(link, &self.seat).await?;
                 Ok(Ok(()))
             }
@@ -230,26 +233,9 @@ impl Client {
         let kill = backend.kill_handle();
         let mut running = Running::new((), kill.clone());
         let execute = backend.execute(text, &self.session);
-        tokio::pin!(execute);
-        let reply = tokio::select! {
-            biased;
-            reply = &mut execute => reply,
-            end = token.fired() => {
-                kill.interrupt();
-                let reply = tokio::select! {
-                    biased;
-                    reply = &mut execute => reply,
-                    () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
-                    () = given_up(self.seat.ended()) => return Ok(Err(error::of_end(end))),
-                };
-                // The statement may be over already; then what it did counts, unless the connection
-                // ends as well.
-                if self.seat.ended().end().is_some() {
-                    return Ok(Err(error::of_end(end)));
-                }
-                reply
-            }
-            () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        let reply = match answered(link, &self.seat, token, &kill, execute).await? {
+            Ok(reply) => reply,
+            Err(end) => return Ok(Err(error::of_end(end))),
         };
         running.over();
         Ok(match reply {
@@ -273,8 +259,10 @@ impl Client {
             return Ok(Err(failure));
         }
         let backend = self.backend.as_mut().expect("opened a moment ago");
-        let described = match watched(link, token, backend.describe(text, &self.session)).await? {
-            Ok(described) => described.map_err(|error| error::of_backend(&error)),
+        let kill = backend.kill_handle();
+        let describe = backend.describe(text, &self.session);
+        let described = match answered(link, &self.seat, token, &kill, describe).await? {
+            Ok(described) => described.map_err(|error| of_interrupted(&error, token)),
             Err(end) => Err(error::of_end(end)),
         };
         let schema = self.session.database().unwrap_or_default();
@@ -284,10 +272,38 @@ impl Client {
 
     /// Keeps what the backend's statement left to SHOW WARNINGS; says how many.
     fn note_warnings(&mut self) -> u16 {
-        let left = self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default();
-        let count = u16::try_from(left.len()).unwrap_or(u16::MAX);
-        self.session.note(left);
-        count
+        match self.backend.as_ref().map(|backend| backend.warnings()).unwrap_or_default() {
+            Left::Known(left) => {
+                let count = u16::try_from(left.len()).unwrap_or(u16::MAX);
+                self.session.note(left);
+                count
+            }
+            Left::AtServer(count) => {
+                self.session.note_unread(count);
+                count
+            }
+        }
+    }
+
+    /// Fetches what a backend's statement has left to SHOW WARNINGS and only its server knows.
+    pub(super) async fn read_warnings(
+        &mut self,
+        link: &mut Link,
+        token: &Token,
+    ) -> io::Result<Ending> {
+        let Some(backend) = self.backend.as_mut().filter(|_| self.session.unread() > 0) else {
+            return Ok(Ok(()));
+        };
+        let kill = backend.kill_handle();
+        let ask = backend.ask_warnings();
+        Ok(match answered(link, &self.seat, token, &kill, ask).await? {
+            Ok(Ok(left)) => {
+                self.session.note(left);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(of_interrupted(&error, token)),
+            Err(end) => Err(error::of_end(end)),
+        })
     }
 
     async fn open_backend(
@@ -300,7 +316,14 @@ impl Client {
         }
         let open = self.shared.backend.session(self.session.user());
         Ok(match watched(link, token, open).await? {
-            Ok(Ok(session)) => {
+            Ok(Ok(mut session)) => {
+                let seat = Arc::clone(&self.seat);
+                session.introduce(Introduction {
+                    counts_found_rows: self
+                        .capabilities
+                        .contains(CapabilityFlags::CLIENT_FOUND_ROWS),
+                    show_state: Box::new(move |state| seat.set_state(state)),
+                });
                 self.backend = Some(session);
                 Ok(())
             }
@@ -308,6 +331,33 @@ impl Client {
             Err(end) => Err(error::of_end(end)),
         })
     }
+}
+
+/// What the backend answers. Who is interrupted waits for that, too: the session may have more to
+/// lose than the statement, which may be over already; then what it did counts, unless the connection
+/// ends as well.
+async fn answered<T>(
+    link: &mut Link,
+    seat: &Seat,
+    token: &Token,
+    kill: &KillHandle,
+    work: impl Future<Output = T>,
+) -> io::Result<Result<T, End>> {
+    tokio::pin!(work);
+    let end = tokio::select! {
+        biased;
+        answer = &mut work => return Ok(Ok(answer)),
+        end = token.fired() => end,
+        () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    kill.interrupt();
+    let answer = tokio::select! {
+        biased;
+        answer = &mut work => answer,
+        () = link.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        () = given_up(seat.ended()) => return Ok(Err(end)),
+    };
+    Ok(if seat.ended().end().is_some() { Err(end) } else { Ok(answer) })
 }
 
 /// What it takes to send a backend's rows.
@@ -389,7 +439,11 @@ fn of_interrupted(error: &BackendError, token: &Token) -> Failure {
     }
 }
 
-fn definition(column: &ResultColumn, schema: &str) -> ColumnDefinition {
+fn definition(column: &BackendColumn, schema: &str) -> ColumnDefinition {
+    let column = match column {
+        BackendColumn::Declared(column) => column,
+        BackendColumn::Served(column) => return ColumnDefinition::served(column),
+    };
     match &column.table {
         Some((alias, name)) => {
             ColumnDefinition::of(&column.column, schema, (alias, name), &column.name)

@@ -22,6 +22,8 @@ pub(in super::super) struct Credentials<'a> {
     pub database: &'a str,
     /// The largest packet that this side takes.
     pub max_packet: u32,
+    /// UPDATE counts the rows that it finds, not those that it changes.
+    pub counts_found_rows: bool,
 }
 
 /// Answers the server's greeting.
@@ -36,6 +38,11 @@ pub(super) async fn log_in(
         return Err(unexpected(greeting.server_version_ref()));
     }
     connection.capabilities = greeting.capabilities() & (NEEDED | WANTED);
+    if credentials.counts_found_rows {
+        connection.capabilities |= CapabilityFlags::CLIENT_FOUND_ROWS;
+    }
+    connection.id = greeting.connection_id();
+    connection.version = greeting.server_version_str().into_owned();
     let offers_tls = greeting.capabilities().contains(CapabilityFlags::CLIENT_SSL);
     let is_secure = match secure {
         Some(secure) if offers_tls => {

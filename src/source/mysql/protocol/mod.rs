@@ -5,6 +5,7 @@
 
 mod login;
 mod packets;
+mod result;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::net::TcpStream;
 
 pub(super) use self::login::Credentials;
 use self::packets::Packets;
+pub(super) use self::result::{Head, Outcome, column, end, head, prepared};
 use super::tls::Secure;
 
 type Result<T> = std::result::Result<T, Error>;
@@ -31,6 +33,10 @@ pub struct RawConnection {
     packets: Packets,
     /// What both sides can do, as far as it was agreed on.
     capabilities: CapabilityFlags,
+    /// What the server knows this connection by.
+    id: u32,
+    /// What the server calls itself.
+    version: String,
 }
 
 /// TCP, or TLS over it.
@@ -60,8 +66,13 @@ impl RawConnection {
     pub(super) fn over(
         stream: impl AsyncRead + AsyncWrite + Send + Sync + Unpin + 'static,
     ) -> Self {
-        let capabilities = CapabilityFlags::empty();
-        Self { stream: Box::new(stream), packets: Packets::default(), capabilities }
+        Self {
+            stream: Box::new(stream),
+            packets: Packets::default(),
+            capabilities: CapabilityFlags::empty(),
+            id: 0,
+            version: String::new(),
+        }
     }
 
     /// Takes packets of any size from now on.
@@ -69,11 +80,55 @@ impl RawConnection {
         self.packets.take_large();
     }
 
+    /// What the server knows this connection by: KILL takes it.
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// What the server calls itself.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
     /// Runs a statement that has no rows.
     pub async fn run(&mut self, statement: &str) -> Result<()> {
-        let command = [&[Command::COM_QUERY as u8], statement.as_bytes()].concat();
-        self.send(&command).await?;
+        self.ask(statement).await?;
         self.expect_ok().await
+    }
+
+    /// Sends a statement; what answers it is to be read.
+    pub async fn ask(&mut self, statement: &str) -> Result<()> {
+        self.send_text(Command::COM_QUERY, statement).await
+    }
+
+    /// Has a statement prepared; what answers that is to be read.
+    pub async fn prepare(&mut self, statement: &str) -> Result<()> {
+        self.send_text(Command::COM_STMT_PREPARE, statement).await
+    }
+
+    /// Forgets a prepared statement; nothing answers that.
+    pub async fn close(&mut self, statement: u32) -> Result<()> {
+        let number = statement.to_le_bytes();
+        self.send(&[&[Command::COM_STMT_CLOSE as u8], &number[..]].concat()).await
+    }
+
+    /// Takes leave, so that the server need not wonder where we are.
+    pub async fn quit(mut self) -> Result<()> {
+        self.send(&[Command::COM_QUIT as u8]).await
+    }
+
+    /// Answers a request for a file with none.
+    pub async fn give_no_file(&mut self) -> Result<()> {
+        self.write(&[]).await
+    }
+
+    /// Whether nothing was received that is not yet taken.
+    pub fn is_quiet(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    async fn send_text(&mut self, command: Command, text: &str) -> Result<()> {
+        self.send(&[&[command as u8], text.as_bytes()].concat()).await
     }
 
     /// Sends a command; what answers it is to be read.

@@ -1,0 +1,166 @@
+//! What may be asked: by whom, and by which names.
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+
+use super::super::run;
+use super::super::served::{configure, url};
+use super::{Passed, code};
+use crate::harness::real::{Kind, mariadb, mysql};
+use crate::harness::vstreamd::Vstreamd;
+
+/// Statements that may change something.
+const REFUSED: &[&str] = &[
+    "INSERT INTO t VALUES (2)",
+    "UPDATE t SET id = 3",
+    "DELETE FROM t",
+    "REPLACE INTO t VALUES (1)",
+    "CREATE TABLE u (id INT)",
+    "DROP TABLE t",
+    "TRUNCATE TABLE t",
+    "CALL p()",
+    "DO SLEEP(0)",
+    "START TRANSACTION READ WRITE",
+    "SELECT * FROM t INTO OUTFILE 'x'",
+    "LOCK TABLES t WRITE",
+    "GRANT ALL ON *.* TO root@localhost",
+    "LOAD DATA INFILE 'x' INTO TABLE t",
+    "HANDLER t OPEN",
+    "SET STATEMENT tx_read_only = 0 FOR DELETE FROM t",
+    "PREPARE a FROM 'DELETE FROM t'",
+    "FLUSH TABLES",
+    "SELECT LOAD_FILE('/etc/hostname')",
+];
+
+#[tokio::test]
+async fn without_users_nothing_can_be_changed() {
+    for server in [mysql(), mariadb()] {
+        let passed = Passed::start(server, "passed_read_only", "", "").await;
+        run(
+            server,
+            &[
+                "CREATE TABLE passed_read_only.t (id INT PRIMARY KEY)",
+                "INSERT INTO passed_read_only.t VALUES (1)",
+                "CREATE PROCEDURE passed_read_only.p() DELETE FROM passed_read_only.t",
+            ],
+        )
+        .await;
+        if server.kind == Kind::MariaDb {
+            run(server, &["CREATE SEQUENCE passed_read_only.s"]).await;
+        }
+        let mut conn = passed.connect().await;
+        for &statement in REFUSED {
+            let error = conn.query_drop(statement).await.unwrap_err();
+            assert_eq!(code(&error), 1290, "{:?}: {statement}: {error}", server.kind);
+            if !statement.starts_with("SET") {
+                let error = conn.exec_drop(statement, ()).await.unwrap_err();
+                assert_eq!(code(&error), 1290, "{:?}: {statement}: {error}", server.kind);
+            }
+        }
+        // The server does not let anything through either, whatever the session says.
+        conn.query_drop("SET SESSION TRANSACTION READ WRITE").await.unwrap();
+        let hidden: &[&str] = match server.kind {
+            Kind::MySql => &[
+                "WITH a AS (SELECT 1 AS id) DELETE t FROM t JOIN a USING (id)",
+                "EXPLAIN ANALYZE DELETE t FROM t JOIN t u USING (id)",
+            ],
+            Kind::MariaDb => &["SELECT NEXTVAL(s)"],
+        };
+        for statement in hidden {
+            let error = conn.query_drop(*statement).await.unwrap_err();
+            assert_eq!(code(&error), 1792, "{statement}: {error}");
+        }
+        conn.query_drop("BEGIN").await.unwrap();
+        let ids: Vec<u32> = conn.query("SELECT id FROM t").await.unwrap();
+        assert_eq!(ids, [1]);
+        conn.query_drop("COMMIT").await.unwrap();
+        // Nor in a transaction that was begun before there was a server.
+        let mut early = passed.vstreamd.connect().await;
+        early.query_drop("BEGIN").await.unwrap();
+        early.query_drop(format!("USE {}", passed.database)).await.unwrap();
+        if server.kind == Kind::MySql {
+            let hidden = "WITH a AS (SELECT 1 AS id) DELETE t FROM t JOIN a USING (id)";
+            assert_eq!(code(&early.query_drop(hidden).await.unwrap_err()), 1792);
+        }
+        early.query_drop("SELECT id FROM t").await.unwrap();
+        drop(early);
+        let ids: Vec<u32> = conn.exec("SELECT id FROM t WHERE id = ?", (1,)).await.unwrap();
+        assert_eq!(ids, [1]);
+        let tables: Vec<String> = conn.query("SHOW TABLES LIKE 't'").await.unwrap();
+        assert_eq!(tables, ["t"]);
+        drop(conn);
+        assert!(passed.vstreamd.stop().success());
+    }
+}
+
+#[tokio::test]
+async fn names_of_keyspaces_are_those_of_databases_or_refused() {
+    for server in [mysql(), mariadb()] {
+        for database in ["names_a", "names_b", "names_c"] {
+            let (drop, create) = (
+                format!("DROP DATABASE IF EXISTS {database}"),
+                format!("CREATE DATABASE {database}"),
+            );
+            let table = format!("CREATE TABLE {database}.t (id INT PRIMARY KEY)");
+            run(server, &[&drop, &create, &table]).await;
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let config = configure(
+        directory.path(),
+        &[
+            ("names_a", url(mysql(), "names_a")),
+            ("names_b", url(mysql(), "names_b")),
+            ("other", url(mysql(), "names_c")),
+            ("away", url(mariadb(), "names_a")),
+        ],
+    );
+    let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+    let mut conn = vstreamd.connect().await;
+    let refused = async |conn: &mut Conn, statement: &str, expected: u16| {
+        let error = conn.query_drop(statement).await.unwrap_err();
+        assert_eq!(code(&error), expected, "{statement}: {error}");
+    };
+    refused(&mut conn, "SELECT * FROM t", 1046).await;
+    refused(&mut conn, "SELECT * FROM nowhere.t", 1049).await;
+    conn.query_drop("SELECT * FROM names_a.t").await.unwrap();
+    refused(&mut conn, "SELECT * FROM t", 1046).await;
+    // What was set and begun before there was a server.
+    conn.query_drop("SET @a = 1").await.unwrap();
+    conn.query_drop("BEGIN").await.unwrap();
+    conn.query_drop("USE names_a").await.unwrap();
+    conn.query_drop("SET @a = @a + 1").await.unwrap();
+    let a: Option<u32> = conn.query_first("SELECT @a FROM DUAL").await.unwrap();
+    assert_eq!(a, Some(2));
+    conn.query_drop("COMMIT").await.unwrap();
+    conn.query_drop("SELECT a.id FROM t a JOIN names_b.t b USING (id)").await.unwrap();
+    conn.query_drop("SELECT away.id FROM t away").await.unwrap();
+    conn.query_drop("SELECT * FROM information_schema.tables LIMIT 1").await.unwrap();
+    refused(&mut conn, "SELECT * FROM other.t", 1235).await;
+    refused(&mut conn, "SELECT * FROM away.t", 1235).await;
+    refused(&mut conn, "SELECT * FROM mysql.user", 1049).await;
+    let tables: Vec<String> = conn.query("SHOW TABLES FROM other").await.unwrap();
+    assert_eq!(tables, ["t"]);
+    conn.query_drop("USE other").await.unwrap();
+    let columns: Vec<Row> = conn.query("SHOW COLUMNS FROM t").await.unwrap();
+    assert_eq!(columns.len(), 1);
+    refused(&mut conn, "SHOW CREATE VIEW away.t", 1235).await;
+    // Nobody who wants a replica burdens the primary.
+    conn.query_drop("USE `other@replica`").await.unwrap();
+    refused(&mut conn, "SELECT * FROM t", 1235).await;
+    conn.query_drop("SELECT @@version").await.unwrap();
+    conn.query_drop("USE `other@primary`").await.unwrap();
+    // In a transaction the other keyspace waits.
+    conn.query_drop("BEGIN").await.unwrap();
+    conn.query_drop("SELECT * FROM t").await.unwrap();
+    conn.query_drop("USE away").await.unwrap();
+    refused(&mut conn, "SELECT * FROM t", 1235).await;
+    conn.query_drop("ROLLBACK").await.unwrap();
+    conn.query_drop("SELECT * FROM t").await.unwrap();
+    // The CLI asks for the columns of each table.
+    let version: String =
+        conn.query_first("SELECT VERSION() FROM t UNION SELECT VERSION()").await.unwrap().unwrap();
+    assert!(version.contains("MariaDB"), "{version}");
+    drop(conn);
+    assert!(vstreamd.stop().success());
+}
