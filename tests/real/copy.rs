@@ -13,7 +13,7 @@ use mysql_async::prelude::Queryable;
 use vstreamd::engine::{Engine, EngineConfig};
 use vstreamd::event::TableName;
 use vstreamd::source::mysql::MysqlSource;
-use vstreamd::source::{BatchMax, Scan, Snapshot, Source};
+use vstreamd::source::{BatchMax, Scan, Snapshot, Source, SourceError};
 use vstreamd::sql::filter::Select;
 
 use super::decode::{self, cells, oracle, values};
@@ -50,12 +50,19 @@ fn scan_of(table: &TableName) -> Scan {
 
 /// All rows of a table of a snapshot.
 async fn scan(snapshot: &mut dyn Snapshot, table: &TableName) -> Vec<Cells> {
-    snapshot.scan(scan_of(table)).await.unwrap();
+    try_scan(snapshot, table).await.unwrap()
+}
+
+async fn try_scan(
+    snapshot: &mut dyn Snapshot,
+    table: &TableName,
+) -> Result<Vec<Cells>, SourceError> {
+    snapshot.scan(scan_of(table)).await?;
     let mut rows = Vec::new();
-    while let Some(batch) = snapshot.next().await.unwrap() {
+    while let Some(batch) = snapshot.next().await? {
         rows.extend(batch.changes(0..batch.len()).map(|change| cells(change.after.unwrap())));
     }
-    rows
+    Ok(rows)
 }
 
 /// Every value of every type reads the same whether it is copied or followed.
