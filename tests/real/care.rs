@@ -94,6 +94,8 @@ async fn copies_of_a_server_are_few() {
         let freeing = async {
             let waiting = Some(Waiting::Scarce(Scarce::Copy));
             until(|| engine.streams()[0].waiting == waiting).await;
+            // The view and the log.
+            until(|| source.server().budget().in_use() <= 2).await;
             drop(held);
         };
         let (copied, ()) = tokio::join!(copying, freeing);

@@ -113,3 +113,45 @@ async fn a_copy_keeps_to_its_rate() {
     check(7, 142).await;
     check(u32::MAX, 0).await;
 }
+
+/// A catch-up reader has a connection, of which there are few: who waits for a view needs none.
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_waits_for_a_view_has_no_reader() {
+    let a = schema("a");
+    let mut script = Script::new(&[&a]);
+    for id in 1..=3 {
+        script.change(&[(&a, None, Some(row(id, 0)))]);
+    }
+    // Each row is of another view, and the log holds next to nothing.
+    let config = EngineConfig {
+        log_bytes_max: 1,
+        copy_batch_bytes: 1,
+        copy_snapshot_max_age: Duration::ZERO,
+        ..EngineConfig::default()
+    };
+    script.source.set_faults(Faults { batch_max: 1, ..Faults::default() });
+    let engine = script.engine(config);
+    let mut stream =
+        engine.subscribe(request(&Start::Copy, vec![Rule::everything()])).await.unwrap();
+    let mut next = async || {
+        let batch = stream.next().await.unwrap().unwrap();
+        batch.events.iter().map(print).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(next().await, "B F:a V +(1,0) V{a} C");
+    let mut change = |from: u32| {
+        for v in from..from + 5 {
+            script.change(&[(&a, Some(row(1, v)), Some(row(1, v + 1)))]);
+        }
+    };
+    change(0);
+    assert_eq!(next().await, "B *(1,1) V{a} C");
+    change(5);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    while !next().await.contains("+(2,0)") {}
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(engine.usage().readers, 1);
+    let delay_max = Duration::from_hours(100);
+    script.source.set_faults(Faults { delay_max, ..Faults::default() });
+    assert!(tokio::time::timeout(Duration::from_secs(60), next()).await.is_err());
+    assert_eq!(engine.usage().readers, 0);
+}

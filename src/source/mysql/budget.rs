@@ -46,6 +46,7 @@ impl Budget {
 
     /// A budget of `max` connections, and of what copies may take.
     pub fn with_copies(max: usize, copies: CopyLimits) -> Self {
+        let copies_max = Self::copies_of(max, copies.copies_max);
         Self {
             permits: Arc::new(Semaphore::new(max)),
             sessions: Arc::new(Semaphore::new(sessions(max))),
@@ -53,7 +54,7 @@ impl Budget {
             max,
             wait_timeout: WAIT_TIMEOUT,
             waiting: AtomicUsize::new(0),
-            copies: Copies::new(copies, Self::copies_of(max, copies.copies_max)),
+            copies: Copies::new(CopyLimits { copies_max, ..copies }),
         }
     }
 

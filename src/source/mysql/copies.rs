@@ -69,11 +69,11 @@ pub struct CopyPlace {
 }
 
 impl Copies {
-    /// No copies yet; so many there may be at once.
-    pub fn new(limits: CopyLimits, places: usize) -> Self {
+    /// No copies yet.
+    pub fn new(limits: CopyLimits) -> Self {
         Self {
             limits,
-            places: Arc::new(Semaphore::new(places)),
+            places: Arc::new(Semaphore::new(limits.copies_max)),
             seen: Mutex::default(),
             is_blind: AtomicBool::new(false),
             wait_for_copy: AtomicUsize::new(0),
@@ -222,7 +222,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn copies_wait_for_their_turn_until_they_are_given_up() {
-        let copies = Copies::new(CopyLimits::default(), 1);
+        let copies = Copies::new(CopyLimits { copies_max: 1, ..CopyLimits::default() });
         let first = copies.place("one").await;
         let (mut left, mut second, mut third) = (
             Box::pin(copies.place("one")),
