@@ -197,6 +197,12 @@ impl Conversion {
         Some(Self { from, to, ascii: from.extends_ascii() && to.extends_ascii() })
     }
 
+    /// Whether a text's bytes go as they are.
+    #[inline]
+    pub const fn keeps(&self, text: &[u8]) -> bool {
+        self.ascii && text.is_ascii()
+    }
+
     /// Appends a text. What the buffer has room for allocates nothing.
     pub fn push(&self, text: &[u8], out: &mut Vec<u8>) {
         self.push_with(text, out, |out, _| {
@@ -414,6 +420,15 @@ mod tests {
             assert_eq!(Charset::Latin1.encode(&text), Some(vec![byte]));
         }
         assert_eq!(Charset::Latin1.encode("中"), None);
+    }
+
+    #[test]
+    fn ascii_goes_as_it_is_between_sets_that_extend_it() {
+        let keeps = |from, to, text: &str| Conversion::new(from, to).unwrap().keeps(text.as_bytes());
+        assert!(keeps(Charset::Latin1, Charset::Utf8mb4, "abc"));
+        assert!(!keeps(Charset::Latin1, Charset::Utf8mb4, "abcé"));
+        assert!(!keeps(Charset::Utf8mb4, Charset::Ucs2, "abc"));
+        assert!(!keeps(Charset::Utf8mb4, Charset::Sjis, "a\\b"), "a backslash is none there");
     }
 
     #[test]

@@ -155,7 +155,9 @@ impl SentCells<'_> {
                 columns = behind;
                 first.as_ref()
             });
-            if let (Some(conversion), Some(text)) = (conversion, cell) {
+            if let (Some(conversion), Some(text)) = (conversion, cell)
+                && !conversion.keeps(text)
+            {
                 let before = same.len() - rest.len();
                 if before > 0 {
                     self.push(&same[..before]);
