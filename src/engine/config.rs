@@ -66,7 +66,7 @@ impl Default for EngineConfig {
             reader_idle_timeout: Duration::from_secs(5),
             tail_linger: Duration::from_secs(10),
             copy_snapshot_max_age: Duration::from_secs(600),
-            copy_batch_bytes: 64 << 10,
+            copy_batch_bytes: 256 << 10,
             copy_rows_per_second_max: None,
             failures_max: 3,
             stream_failures_max: 12,

@@ -259,6 +259,15 @@ impl RowsEvent {
         Self { buffer: Vec::with_capacity(bytes), ..Self::new(schema) }
     }
 
+    /// An event without changes yet, of the same version of the table, with room for as much.
+    pub fn with_same_room(&self) -> Self {
+        Self {
+            buffer: Vec::with_capacity(self.buffer.len()),
+            changes: Vec::with_capacity(self.changes.len()),
+            ..Self::new(Arc::clone(&self.schema))
+        }
+    }
+
     /// Says which columns the images hold, for partial images.
     #[must_use]
     pub fn with_presence(mut self, before: Option<Presence>, after: Option<Presence>) -> Self {

@@ -26,6 +26,10 @@ pub fn copies() {
         let vstreamd = Vstreamd::over(&server);
         let mut theirs = Side::new(server_name(kind), server.pid, writer, SELECT.to_owned(), 1);
         let mut ours = Side::new("vstreamd", vstreamd.pid, vstreamd.bench_client(), statement(), 1);
+        let before = cpu(server.pid);
+        let copied = ours.client.count(&ours.query);
+        let used = (cpu(server.pid) - before).as_secs_f64();
+        println!("  the server's CPU s for a copy of {copied} rows  {used:.3}");
         let (ours, theirs) = compare(&mut ours, &mut theirs, ROWS);
         let speed = theirs.wall.median / ours.wall.median;
         let figure = "our rows per second over the server's, to a reader that counts";

@@ -9,7 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use vstreamd::engine::{EngineConfig, Waiting};
 use vstreamd::event::GtidSet;
 use vstreamd::source::mysql::{
-    Budget, Connection, Flavour, MysqlSource, Password, Purpose, Server, ServerUrl,
+    Budget, Connection, Flavour, MysqlSource, Password, Server, ServerUrl,
 };
 use vstreamd::source::{ConnectError, Scarce, Scope, Source, SourceError, Span};
 use vstreamd::telemetry;
@@ -29,7 +29,7 @@ fn at(url: &str) -> Server {
 }
 
 async fn connect(server: &Server) -> Result<Connection, ConnectError> {
-    match server.connect(Purpose::Questions).await {
+    match server.connect().await {
         Ok(connection) => Ok(connection),
         Err(SourceError::Connect(error)) => Err(error),
         Err(error) => panic!("{error}"),
@@ -57,18 +57,21 @@ async fn cipher(server: &Server) -> String {
 async fn a_session_is_set_up_for_its_purpose() {
     for (real, flavour) in [(mysql(), Flavour::Mysql), (mariadb(), Flavour::MariaDb)] {
         let server = server(real, "root", "");
-        let mut connection = server.connect(Purpose::Snapshot).await.unwrap();
-        assert_eq!(connection.flavour, flavour);
-        assert_eq!(connection.account, "root@127.0.0.1");
+        let (mut view, mut other) = server.connect_for_view().await.unwrap();
+        assert_eq!((view.flavour, other.flavour), (flavour, flavour));
+        assert_eq!((&*view.account, &*other.account), ("root@127.0.0.1", "root@127.0.0.1"));
+        type Session = (String, String, u32, String);
         let query = "SELECT @@time_zone, @@sql_mode, @@net_write_timeout, DATABASE()";
-        let found: (String, String, u32, String) =
-            connection.conn.query_first(query).await.unwrap().unwrap();
-        assert_eq!(
-            found,
-            ("+00:00".to_owned(), String::new(), 3600, "information_schema".to_owned())
-        );
-        assert_eq!(server.budget().in_use(), 1);
-        let (conn, permit) = connection.into_parts();
+        let session = |timeout| {
+            ("+00:00".to_owned(), String::new(), timeout, "information_schema".to_owned())
+        };
+        let found: Vec<Session> = view.conn.query(query).await.unwrap();
+        assert_eq!(found, [session(3600)]);
+        let found: Option<Session> = other.conn.query_first(query).await.unwrap();
+        assert_eq!(found, Some(session(60)));
+        assert_eq!(server.budget().in_use(), 2);
+        drop(other);
+        let (conn, permit) = view.into_parts();
         drop(conn);
         assert_eq!(server.budget().in_use(), 1);
         drop(permit);
@@ -117,7 +120,7 @@ async fn questions_hold_a_place_in_the_budget() {
         let server = Server::new("one", ServerUrl::parse(&url).unwrap(), Arc::clone(&budget));
         let asked = server.ask(async |_| Ok(budget.in_use())).await.unwrap();
         assert_eq!((asked, budget.in_use()), (1, 0));
-        let held = server.connect(Purpose::Questions).await.unwrap();
+        let held = server.connect().await.unwrap();
         let source = MysqlSource::new(server, "ks");
         for question in 0..3 {
             let asked = async {
@@ -192,10 +195,7 @@ async fn who_waits_for_a_connection_is_shown() {
             }
         }
     };
-    let taken = [
-        server.connect(Purpose::Snapshot).await.unwrap(),
-        server.connect(Purpose::Snapshot).await.unwrap(),
-    ];
+    let taken = [server.connect().await.unwrap(), server.connect().await.unwrap()];
     let request = Request { start: "current".to_owned(), ..Request::default() };
     let marks = Marks::new();
     let opening = Stream::open(&engine, &request, &marks);

@@ -424,7 +424,8 @@ mod tests {
 
     #[test]
     fn ascii_goes_as_it_is_between_sets_that_extend_it() {
-        let keeps = |from, to, text: &str| Conversion::new(from, to).unwrap().keeps(text.as_bytes());
+        let keeps =
+            |from, to, text: &str| Conversion::new(from, to).unwrap().keeps(text.as_bytes());
         assert!(keeps(Charset::Latin1, Charset::Utf8mb4, "abc"));
         assert!(!keeps(Charset::Latin1, Charset::Utf8mb4, "abcé"));
         assert!(!keeps(Charset::Utf8mb4, Charset::Ucs2, "abc"));

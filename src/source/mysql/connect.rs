@@ -14,6 +14,7 @@ use mysql_async::{Conn, DriverError, Error, IoError, OptsBuilder, TlsError};
 use super::Flavour;
 use super::budget::{Budget, Exhausted, Permit};
 use super::protocol::{Credentials, RawConnection};
+use super::schema::Collations;
 use super::tls::{self, Secure, SecureError};
 use super::url::ServerUrl;
 use crate::source::{Cause, ConnectError, SourceError};
@@ -24,22 +25,14 @@ pub struct Server {
     name: Arc<str>,
     url: Arc<ServerUrl>,
     budget: Arc<Budget>,
-}
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// Short questions: settings, positions, schemas.
-    Questions,
-    /// The rows of tables.
-    Snapshot,
+    collations: Collations,
 }
 
 /// A connection with its place in the server's budget.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Connection<C = Conn> {
     /// The connection itself.
-    pub conn: Conn,
+    pub conn: C,
     /// Which family the server is of.
     pub flavour: Flavour,
     /// What the server calls itself, such as `9.7.4` or `10.11.19-MariaDB-log`.
@@ -51,9 +44,15 @@ pub struct Connection {
     permit: Permit,
 }
 
-impl Connection {
+impl<C> Connection<C> {
+    fn new(conn: C, identity: Option<Identity>, permit: Permit) -> Self {
+        let (version, account, folds_names) = identity.unwrap_or_default();
+        let flavour = Flavour::of_version(&version);
+        Self { conn, flavour, version, folds_names, account, permit }
+    }
+
     /// The connection and its place in the budget, which is taken until the permit is dropped.
-    pub fn into_parts(self) -> (Conn, Permit) {
+    pub fn into_parts(self) -> (C, Permit) {
         (self.conn, self.permit)
     }
 }
@@ -61,7 +60,7 @@ impl Connection {
 impl Server {
     /// A server by its tablet's name. Servers at the same address share one budget.
     pub fn new(name: &str, url: ServerUrl, budget: Arc<Budget>) -> Self {
-        Self { name: name.into(), url: Arc::new(url), budget }
+        Self { name: name.into(), url: Arc::new(url), budget, collations: Collations::default() }
     }
 
     /// The tablet's name, such as `zone1-100`.
@@ -84,36 +83,40 @@ impl Server {
         &self.budget
     }
 
-    /// Opens a connection, waiting for its place in the budget. Dropping the future gives both up.
-    pub async fn connect(&self, purpose: Purpose) -> Result<Connection, SourceError> {
-        let permit = self.budget.take().await.map_err(|exhausted| self.exhausted(exhausted))?;
-        self.open(purpose, permit).await
+    /// What is known of the server's collations.
+    pub(super) const fn collations(&self) -> &Collations {
+        &self.collations
     }
 
-    /// Opens two connections for who needs both at once.
-    pub async fn connect_two(
+    /// Opens a connection for short questions, waiting for its place in the budget. Dropping the
+    /// future gives both up.
+    pub async fn connect(&self) -> Result<Connection, SourceError> {
+        let permit = self.budget.take().await.map_err(|exhausted| self.exhausted(exhausted))?;
+        Ok(self.in_connect_time(self.log_in(permit)).await?)
+    }
+
+    /// Opens a connection to read the rows of a view over, and one for who needs another to open the
+    /// view.
+    pub async fn connect_for_view(
         &self,
-        first: Purpose,
-        second: Purpose,
-    ) -> Result<(Connection, Connection), SourceError> {
+    ) -> Result<(Connection<RawConnection>, Connection), SourceError> {
         let permits = self.budget.take_two().await;
         let permits = permits.map_err(|exhausted| self.exhausted(exhausted))?;
-        let first = self.open(first, permits.0).await?;
-        Ok((first, self.open(second, permits.1).await?))
+        let view = self.in_connect_time(self.log_in_for_view(permits.0)).await?;
+        Ok((view, self.in_connect_time(self.log_in(permits.1)).await?))
     }
 
     fn exhausted(&self, Exhausted { max, waited }: Exhausted) -> ConnectError {
         ConnectError::Budget { address: self.address(), max, waited }
     }
 
-    async fn open(&self, purpose: Purpose, permit: Permit) -> Result<Connection, SourceError> {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in(purpose, permit));
-        connecting
-            .await
-            .unwrap_or_else(|_| {
-                Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
-            })
-            .map_err(SourceError::from)
+    async fn in_connect_time<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, ConnectError>>,
+    ) -> Result<T, ConnectError> {
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| {
+            Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
+        })
     }
 
     /// Opens a connection whose packets are read as they are, in a bounded time.
@@ -127,10 +130,7 @@ impl Server {
         &self,
         counts_found_rows: bool,
     ) -> Result<RawConnection, ConnectError> {
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT, self.log_in_raw(counts_found_rows));
-        connecting.await.unwrap_or_else(|_| {
-            Err(ConnectError::TimedOut { address: self.address(), after: CONNECT_TIMEOUT })
-        })
+        self.in_connect_time(self.log_in_raw(counts_found_rows)).await
     }
 
     async fn log_in_raw(&self, counts_found_rows: bool) -> Result<RawConnection, ConnectError> {
@@ -155,7 +155,7 @@ impl Server {
         &self,
         question: impl AsyncFnOnce(&mut Connection) -> Result<T, SourceError>,
     ) -> Result<T, SourceError> {
-        let mut connection = self.connect(Purpose::Questions).await?;
+        let mut connection = self.connect().await?;
         self.in_time(question(&mut connection)).await
     }
 
@@ -193,18 +193,32 @@ impl Server {
         }
     }
 
-    async fn log_in(&self, purpose: Purpose, permit: Permit) -> Result<Connection, ConnectError> {
+    async fn log_in(&self, permit: Permit) -> Result<Connection, ConnectError> {
         let options = self.options().await?;
         let secured = tls::connect(options, &self.url.tls).await;
         let mut conn = secured.map_err(|error| self.insecure(error))?;
         let failed = |error| self.error(error);
-        let identity = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
-        let row: Option<(String, String, bool)> =
-            conn.query_first(identity).await.map_err(failed)?;
-        let (version, account, folds_names) = row.unwrap_or_default();
-        let flavour = Flavour::of_version(&version);
-        conn.query_drop(session(purpose, flavour)).await.map_err(failed)?;
-        Ok(Connection { conn, flavour, version, folds_names, account, permit })
+        let identity = conn.query_first(IDENTITY).await.map_err(failed)?;
+        let mut connection = Connection::new(conn, identity, permit);
+        let session = session(connection.flavour);
+        connection.conn.query_drop(session).await.map_err(failed)?;
+        Ok(connection)
+    }
+
+    async fn log_in_for_view(
+        &self,
+        permit: Permit,
+    ) -> Result<Connection<RawConnection>, ConnectError> {
+        let mut conn = self.log_in_raw(false).await?;
+        let failed = |error| self.error(error);
+        let identity = conn.query(IDENTITY).await.map_err(failed)?.pop();
+        let mut connection = Connection::new(conn, identity, permit);
+        let session = format!(
+            "{}, net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}",
+            session(connection.flavour)
+        );
+        connection.conn.run(&session).await.map_err(failed)?;
+        Ok(connection)
     }
 
     async fn options(&self) -> Result<OptsBuilder, ConnectError> {
@@ -303,20 +317,20 @@ fn cause(error: Error) -> Cause {
     }
 }
 
+/// The server's version, as whom it knows us, and whether it folds names.
+type Identity = (String, String, bool);
+
 /// Sets what would otherwise change the meaning or the text of what is read.
-fn session(purpose: Purpose, flavour: Flavour) -> String {
-    let mut statement = "SET time_zone = '+00:00', sql_mode = ''".to_owned();
+fn session(flavour: Flavour) -> String {
     // A server's own limit for its clients' queries would cut long reads.
-    statement.push_str(match flavour {
-        Flavour::Mysql => ", max_execution_time = 0",
-        Flavour::MariaDb => ", max_statement_time = 0",
-    });
-    if purpose == Purpose::Snapshot {
-        statement.push_str(&format!(", net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}"));
-    }
-    statement
+    let unlimited = match flavour {
+        Flavour::Mysql => "max_execution_time = 0",
+        Flavour::MariaDb => "max_statement_time = 0",
+    };
+    format!("SET time_zone = '+00:00', sql_mode = '', {unlimited}")
 }
 
+const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
 /// From the name's look-up to a session that is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.

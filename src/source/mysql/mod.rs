@@ -9,6 +9,7 @@ mod connect;
 mod copies;
 pub mod decode;
 mod grants;
+mod literal;
 mod lookback;
 mod names;
 mod preflight;
@@ -32,7 +33,7 @@ use async_trait::async_trait;
 
 pub use backend::{ServedKeyspace, ServersBackend};
 pub use budget::{Budget, CONNECTIONS_MAX_DEFAULT, Permit};
-pub use connect::{Connection, Purpose, Server};
+pub use connect::{Connection, Server};
 pub use copies::CopyLimits;
 pub use preflight::refused_log;
 pub use protocol::RawConnection;
@@ -122,7 +123,7 @@ impl MysqlSource {
         let read = async |connection: &mut Connection| {
             let Connection { conn, flavour, folds_names, .. } = connection;
             self.folds_names.store(*folds_names, Ordering::Relaxed);
-            let read = schema::read(conn, *flavour, &self.names.keyspace).await;
+            let read = schema::read(conn, *flavour, &self.server, &self.names).await;
             read.map_err(|error| self.server.broken("read the schemas", error))
         };
         self.server.ask(read).await

@@ -16,14 +16,14 @@ use mysql_common::packets::{ComBinlogDump, ComBinlogDumpGtid, ComRegisterSlave};
 use super::Flavour;
 use super::bounds::Bounds;
 use super::budget::Permit;
-use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Purpose, Server};
+use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Server};
 use super::decode::{
     Decoded, Framing, LogEvent, PayloadReader, Query, TRANSACTION_PAYLOAD, XaStep,
 };
+use super::literal;
 use super::names::Changed;
 use super::preflight;
 use super::protocol::RawConnection;
-use super::snapshot::literal;
 use super::transaction::Assembler;
 use crate::event::{GtidSet, Timestamp};
 use crate::source::{SourceError, now_seconds};
@@ -56,7 +56,7 @@ struct Place {
 impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
-        let mut asked = server.connect(Purpose::Questions).await?;
+        let mut asked = server.connect().await?;
         let identity = server.in_time(check(server, &mut asked, start)).await?;
         let (flavour, folds_names) = (asked.flavour, asked.folds_names);
         let account = asked.account.clone();

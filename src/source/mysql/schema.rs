@@ -1,12 +1,15 @@
 //! The tables of a database as `information_schema` tells them: three queries for all of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use mysql_async::Conn;
-use mysql_async::prelude::Queryable;
+use mysql_async::prelude::{FromRow, Queryable};
 
 use super::Flavour;
+use super::connect::Server;
+use super::names::Names;
+use super::protocol::RawConnection;
 use crate::event::{CollationId, Column, ColumnType, TableName, TableSchema};
 use crate::source::TableSize;
 
@@ -21,28 +24,100 @@ pub struct Table {
     pub engine: Box<str>,
 }
 
+/// The numbers of a server's collations, which it is asked for once, and again for a name that is not
+/// among them.
+#[derive(Debug, Clone, Default)]
+pub struct Collations(Arc<Mutex<Option<Arc<CollationIds>>>>);
+
+type CollationIds = HashMap<String, CollationId>;
+
+impl Collations {
+    fn get(&self) -> Option<Arc<CollationIds>> {
+        self.0.lock().expect("no one panics while holding it").clone()
+    }
+
+    fn set(&self, ids: CollationIds) -> Arc<CollationIds> {
+        let ids = Arc::new(ids);
+        *self.0.lock().expect("no one panics while holding it") = Some(Arc::clone(&ids));
+        ids
+    }
+}
+
+/// A connection that can be asked, of either kind.
+pub trait Asked: Send {
+    /// Adds up the rows of a query.
+    fn fold<T: FromRow + Send + 'static, U: Send>(
+        &mut self,
+        query: String,
+        sum: U,
+        add: impl FnMut(U, T) -> U + Send,
+    ) -> impl Future<Output = mysql_async::Result<U>> + Send;
+}
+
+impl Asked for Conn {
+    async fn fold<T: FromRow + Send + 'static, U: Send>(
+        &mut self,
+        query: String,
+        sum: U,
+        add: impl FnMut(U, T) -> U + Send,
+    ) -> mysql_async::Result<U> {
+        self.query_fold(query, sum, add).await
+    }
+}
+
+impl Asked for RawConnection {
+    async fn fold<T: FromRow + Send + 'static, U: Send>(
+        &mut self,
+        query: String,
+        sum: U,
+        add: impl FnMut(U, T) -> U + Send,
+    ) -> mysql_async::Result<U> {
+        self.query_fold(&query, sum, add).await
+    }
+}
+
 /// Reads all tables of the connection's database, views left out, in bytewise order of their names.
 pub async fn read(
     conn: &mut Conn,
     flavour: Flavour,
-    keyspace: &str,
+    server: &Server,
+    names: &Names,
 ) -> mysql_async::Result<Vec<Arc<TableSchema>>> {
-    let tables = read_tables(conn, flavour, keyspace, "").await?;
+    let tables = read_tables(conn, flavour, server, names, "").await?;
     Ok(tables.into_iter().map(|table| table.schema).collect())
 }
 
 /// The same, of the tables that meet a condition on their names: `AND TABLE_NAME = 't'`.
 pub async fn read_tables(
-    conn: &mut Conn,
+    conn: &mut impl Asked,
     flavour: Flavour,
-    keyspace: &str,
+    server: &Server,
+    names: &Names,
     which: &str,
 ) -> mysql_async::Result<Vec<Table>> {
-    let collations = collations(conn, flavour).await?;
+    let known = server.collations();
+    if let Some(collations) = known.get() {
+        let (tables, has_met_others) = describe(conn, names, which, &collations).await?;
+        if !has_met_others {
+            return Ok(tables);
+        }
+    }
+    let collations = known.set(read_collations(conn, flavour).await?);
+    describe(conn, names, which, &collations).await.map(|(tables, _)| tables)
+}
+
+/// The tables, and whether one of them has a collation that is not known.
+async fn describe(
+    conn: &mut impl Asked,
+    names: &Names,
+    which: &str,
+    collations: &CollationIds,
+) -> mysql_async::Result<(Vec<Table>, bool)> {
+    let mut has_met_others = false;
     let mut tables = BTreeMap::<String, Described>::new();
     let query = format!("{TABLES} {which}");
     tables = conn
-        .query_fold(query, tables, |mut tables, (name, engine): (String, Option<String>)| {
+        .fold(query, tables, |mut tables, (name, engine): (String, Option<String>)| {
             let engine = engine.unwrap_or_default().into();
             tables.insert(name, Described { engine, ..Described::default() });
             tables
@@ -50,17 +125,18 @@ pub async fn read_tables(
         .await?;
     let query = format!("{COLUMNS} {which} ORDER BY TABLE_NAME, ORDINAL_POSITION");
     tables = conn
-        .query_fold(query, tables, |mut tables, row: ColumnRow| {
+        .fold(query, tables, |mut tables, row: ColumnRow| {
             // A table that was made meanwhile is told the next time.
             if let Some(table) = tables.get_mut(&row.0) {
-                table.columns.push(column(&row, &collations));
+                has_met_others |= row.4.as_ref().is_some_and(|name| !collations.contains_key(name));
+                table.columns.push(column(&row, collations));
             }
             tables
         })
         .await?;
     let query = format!("{KEYS} {which} ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX");
     tables = conn
-        .query_fold(query, tables, |mut tables, (name, key, column, is_prefix): KeyRow| {
+        .fold(query, tables, |mut tables, (name, key, column, is_prefix): KeyRow| {
             if let Some(table) = tables.get_mut(&name) {
                 table.add_key_part(key, column.as_deref(), is_prefix);
             }
@@ -69,7 +145,8 @@ pub async fn read_tables(
         .await?;
     // A table that was dropped meanwhile has no columns.
     let present = tables.into_iter().filter(|(_, table)| !table.columns.is_empty());
-    Ok(present.map(|(name, table)| table.table(TableName::new(keyspace, &name))).collect())
+    let named = |name: &str| TableName::new(&names.keyspace, name);
+    Ok((present.map(|(name, table)| table.table(named(&name))).collect(), has_met_others))
 }
 
 /// About how large the tables are that meet a condition on their names.
@@ -160,10 +237,10 @@ struct Cost {
     columns: usize,
 }
 
-async fn collations(
-    conn: &mut Conn,
+async fn read_collations(
+    conn: &mut impl Asked,
     flavour: Flavour,
-) -> mysql_async::Result<HashMap<String, CollationId>> {
+) -> mysql_async::Result<CollationIds> {
     let add = |mut ids: HashMap<_, _>, (name, id): (String, u64)| {
         if let Ok(id) = u16::try_from(id) {
             ids.insert(name, CollationId(id));
@@ -172,12 +249,12 @@ async fn collations(
     };
     if flavour == Flavour::MariaDb {
         // Since 10.10 a collation for several charsets has a number for each of them, told here only.
-        match conn.query_fold(FULL_COLLATIONS, HashMap::new(), add).await {
+        match conn.fold(FULL_COLLATIONS.to_owned(), HashMap::new(), add).await {
             Err(mysql_async::Error::Server(error)) if error.code == UNKNOWN_COLUMN => {}
             told => return told,
         }
     }
-    conn.query_fold(COLLATIONS, HashMap::new(), add).await
+    conn.fold(COLLATIONS.to_owned(), HashMap::new(), add).await
 }
 
 /// Table, name, data type, column type, collation, nullable, extra, has a default, characters,
@@ -199,7 +276,7 @@ type ColumnRow = (
 /// Table, key, column, whether only a prefix of it.
 type KeyRow = (String, String, Option<String>, bool);
 
-fn column(row: &ColumnRow, collations: &HashMap<String, CollationId>) -> Column {
+fn column(row: &ColumnRow, collations: &CollationIds) -> Column {
     let (_, name, data_type, declared, collation, nullable, extra, has_default, ..) = row;
     let collation = collation.as_deref().and_then(|name| collations.get(name)).copied();
     Column {

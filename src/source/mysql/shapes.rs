@@ -13,9 +13,9 @@ use super::ahead::Ahead;
 use super::bounds;
 use super::connect::{Connection, Server};
 use super::decode::{Binding, SchemaMismatch, TableMap};
+use super::literal;
 use super::names::{Changed, Names};
 use super::schema;
-use super::snapshot::literal;
 use crate::event::{Gtid, GtidSet, TableName, TableSchema, Unreadable};
 use crate::source::SourceError;
 
@@ -122,7 +122,7 @@ impl Today {
         let failed = |error| server.broken("read the schemas", error);
         let read = async |connection: &mut Connection| {
             let Connection { conn, flavour, .. } = connection;
-            let tables = schema::read(conn, *flavour, &names.keyspace).await.map_err(failed)?;
+            let tables = schema::read(conn, *flavour, server, names).await.map_err(failed)?;
             let tables = tables.into_iter().map(|table| (table.name.clone(), table)).collect();
             let query = "SELECT IF(@@lower_case_table_names = 0, TABLE_NAME, LOWER(TABLE_NAME)) \
                          FROM information_schema.TABLES \

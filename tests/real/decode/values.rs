@@ -24,11 +24,20 @@ pub fn tables(kind: Kind) -> Vec<(&'static str, Vec<Sample>)> {
         ("members", members()),
         ("others", others()),
     ];
-    match kind {
-        Kind::MySql => tables.push(("own", mysql())),
-        Kind::MariaDb => tables.push(("own", mariadb())),
-    }
+    let own = match kind {
+        Kind::MySql => mysql,
+        Kind::MariaDb => mariadb,
+    };
+    tables.extend([("own", own()), ("approximate", approximate(own()))]);
     tables
+}
+
+/// Approximate numbers, for which all values of a table are copied in another form than without.
+fn approximate(own: Vec<Sample>) -> Vec<Sample> {
+    let mut samples =
+        vec![sample("float", real), sample("double", real), sample("double unsigned", real)];
+    samples.extend(numbers().into_iter().chain(times()).chain(own));
+    samples
 }
 
 fn numbers() -> Vec<Sample> {
@@ -44,9 +53,6 @@ fn numbers() -> Vec<Sample> {
     }
     samples.push(sample("decimal(12,3) unsigned", decimal));
     samples.push(sample("decimal(20,4) zerofill", decimal));
-    samples.push(sample("float", real));
-    samples.push(sample("double", real));
-    samples.push(sample("double unsigned", real));
     for bits in [1, 7, 8, 9, 31, 64] {
         samples.push(sample(&format!("bit({bits})"), |random| format!("{}", random.u64(..))));
     }

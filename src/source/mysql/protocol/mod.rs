@@ -5,6 +5,7 @@
 
 mod login;
 mod packets;
+mod query;
 mod result;
 
 use std::net::SocketAddr;
@@ -174,6 +175,20 @@ impl RawConnection {
     /// Bytes that were received of packets that are not yet taken.
     pub fn untaken(&self) -> usize {
         self.packets.len()
+    }
+
+    /// Reads the next packet where it was received if all of it has been; an error packet is an
+    /// error.
+    pub fn read_received<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
+        let done = self.packets.read(|packet| match packet.first() {
+            Some(&ERR) => Err(Bytes::copy_from_slice(packet)),
+            _ => Ok(read(packet)),
+        });
+        match done.map_err(Error::Driver)? {
+            None => Ok(None),
+            Some(Ok(done)) => Ok(Some(done)),
+            Some(Err(packet)) => Err(self.refusal(&packet)),
+        }
     }
 
     /// Waits for more bytes and takes them. Cancel-safe.

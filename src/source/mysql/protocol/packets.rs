@@ -57,11 +57,44 @@ impl Packets {
 
     /// The next packet if it is complete.
     pub fn take(&mut self) -> Result<Option<Bytes>, DriverError> {
+        match self.next()? {
+            Next::Missing => Ok(None),
+            Next::Long(packet) => Ok(Some(packet)),
+            Next::Here(length) => Ok(Some(self.split(length))),
+        }
+    }
+
+    /// Reads the next packet where it is, if it is complete: for many small ones, each of which would
+    /// otherwise share the buffer.
+    pub fn read<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, DriverError> {
+        match self.next()? {
+            Next::Here(length) if length <= KEPT_BYTES_MAX => {
+                let done = read(&self.incoming[..length]);
+                self.incoming.advance(length);
+                Ok(Some(done))
+            }
+            Next::Here(length) => Ok(Some(read(&self.split(length)))),
+            Next::Long(packet) => Ok(Some(read(&packet))),
+            Next::Missing => Ok(None),
+        }
+    }
+
+    fn split(&mut self, length: usize) -> Bytes {
+        let packet = self.incoming.split_to(length).freeze();
+        if length > KEPT_BYTES_MAX {
+            // The packet's memory is to go with the packet.
+            self.incoming = BytesMut::from(&self.incoming[..]);
+        }
+        packet
+    }
+
+    /// Takes the next packet's header off, if all of the packet is there.
+    fn next(&mut self) -> Result<Next, DriverError> {
         loop {
             if self.is_long() {
-                return self.take_long();
+                return Ok(self.take_long()?.map_or(Next::Missing, Next::Long));
             }
-            let Some(frame) = self.frame() else { return Ok(None) };
+            let Some(frame) = self.frame() else { return Ok(Next::Missing) };
             if frame.sequence != self.sequence {
                 return Err(DriverError::PacketOutOfOrder);
             }
@@ -69,20 +102,14 @@ impl Packets {
                 return Err(DriverError::PacketTooLarge);
             }
             if frame.length < FRAME_BYTES_MAX && self.incoming.len() < HEADER_BYTES + frame.length {
-                return Ok(None);
+                return Ok(Next::Missing);
             }
             self.incoming.advance(HEADER_BYTES);
             self.sequence = self.sequence.wrapping_add(1);
-            if frame.length == FRAME_BYTES_MAX {
-                self.expect(frame.length)?;
-                continue;
+            if frame.length < FRAME_BYTES_MAX {
+                return Ok(Next::Here(frame.length));
             }
-            let packet = self.incoming.split_to(frame.length).freeze();
-            if frame.length > KEPT_BYTES_MAX {
-                // The packet's memory is to go with the packet.
-                self.incoming = BytesMut::from(&self.incoming[..]);
-            }
-            return Ok(Some(packet));
+            self.expect(frame.length)?;
         }
     }
 
@@ -153,6 +180,14 @@ struct Frame {
     sequence: u8,
 }
 
+enum Next {
+    /// So many bytes, the first that were received.
+    Here(usize),
+    Long(Bytes),
+    /// Some of it was not received yet.
+    Missing,
+}
+
 const HEADER_BYTES: usize = 4;
 /// A frame of so many bytes is not the packet's last one.
 const FRAME_BYTES_MAX: usize = 0xff_ffff;
@@ -194,7 +229,13 @@ mod tests {
             let mut taken = Vec::new();
             for part in bytes.chunks(step) {
                 packets.room().extend_from_slice(part);
-                while let Some(packet) = packets.take().unwrap() {
+                loop {
+                    // Some where they are, and others taken.
+                    let packet = match taken.len() % 3 {
+                        2 => packets.take().unwrap(),
+                        _ => packets.read(Bytes::copy_from_slice).unwrap(),
+                    };
+                    let Some(packet) = packet else { break };
                     taken.push(packet);
                 }
             }

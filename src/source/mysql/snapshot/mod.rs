@@ -5,9 +5,9 @@
 //! it is its turn.
 
 mod cell;
-pub(super) mod literal;
 mod query;
 mod reader;
+mod rows;
 mod view;
 
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The statement that reads a table in the order of its key, from behind a row on.
 
-use super::literal::{self, literal};
 use crate::event::row::split_cell;
 use crate::event::{CollationId, Column, ColumnType, TableLastPk, TableSchema, collation};
 use crate::source::Scan;
+use crate::source::mysql::literal::{self, literal};
 use crate::source::mysql::schema::Table;
 
 /// A statement, and what of its rows was read before.

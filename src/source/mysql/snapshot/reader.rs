@@ -9,19 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinaryProtocol, Error, QueryResult, Row as Answer, Statement};
+use mysql_async::{Column as Sent, Error};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::cell::{Misfit, Printer};
+use super::cell::{Form, Printer};
 use super::query::{Query, SORT_BYTES_MAX};
-use super::{literal, view};
-use crate::event::{Op, RowsEvent, TableName, TableSchema};
-use crate::source::mysql::Flavour;
+use super::rows::{Rows, silent};
+use super::view;
+use crate::event::{RowsEvent, TableName};
 use crate::source::mysql::connect::{Connection, Server};
 use crate::source::mysql::copies::{CopyPlace, LOOK_INTERVAL};
 use crate::source::mysql::names::Names;
+use crate::source::mysql::protocol::RawConnection;
 use crate::source::mysql::schema::{self, Table};
+use crate::source::mysql::{Flavour, literal};
 use crate::source::{BatchMax, Scarce, SourceError};
 use crate::telemetry;
 
@@ -57,7 +59,7 @@ enum Stop {
 pub(super) fn start(
     server: &Server,
     names: &Names,
-    connection: Connection,
+    connection: Connection<RawConnection>,
     place: CopyPlace,
 ) -> mpsc::Sender<Box<Order>> {
     let (orders, ordered) = mpsc::channel(1);
@@ -69,7 +71,7 @@ pub(super) fn start(
 struct Reader {
     server: Server,
     names: Names,
-    connection: Connection,
+    connection: Connection<RawConnection>,
     place: CopyPlace,
 }
 
@@ -97,8 +99,8 @@ impl Reader {
             begin = begin => begin,
             () = batches.closed() => return Stop::Unwanted,
         };
-        let statement = match begin {
-            Ok(Ok(statement)) => statement,
+        let (printer, statement) = match begin {
+            Ok(Ok(begun)) => begun,
             Ok(Err(error)) => {
                 let _ = begun.send(Err(error));
                 return Stop::Broken;
@@ -111,14 +113,14 @@ impl Reader {
         if begun.send(Ok(())).is_err() {
             return Stop::Unwanted;
         }
-        let mut rows = Rows::new(Arc::clone(&table.schema), query.skip);
+        let mut rows = Rows::new(Arc::clone(&table.schema), printer, query.skip);
         // A table without a key cannot always be read on in the middle.
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
         let may_yield = !table.schema.key.is_empty();
         let mut scarce = Box::pin(scarce(self.server.clone()));
         loop {
             let read = tokio::select! {
-                read = rows.read(self, batch_max) => read,
+                read = rows.read(&mut self.connection.conn, &self.server, batch_max) => read,
                 scarce = &mut scarce, if may_yield => Err(SourceError::SnapshotYielded(scarce)),
                 () = batches.closed() => return Stop::Unwanted,
             };
@@ -150,16 +152,19 @@ impl Reader {
 
     /// Takes hold of a table, so that it cannot be changed, looks whether it was, and asks for its
     /// rows.
-    async fn begin(&mut self, table: &Table, query: &Query) -> Result<Statement, SourceError> {
+    async fn begin(
+        &mut self,
+        table: &Table,
+        query: &Query,
+    ) -> Result<(Printer, Option<u32>), SourceError> {
         let name = &table.schema.name;
         let failed = |error| failed(&self.server, name, error);
         let Connection { conn, flavour, .. } = &mut self.connection;
         let touch = format!("SELECT 1 FROM {} LIMIT 0", literal::name(&name.table));
-        for statement in ["SAVEPOINT scan", &touch] {
-            conn.query_drop(statement).await.map_err(failed)?;
-        }
+        conn.run("SAVEPOINT scan").await.map_err(failed)?;
+        conn.query::<u8>(&touch).await.map_err(failed)?;
         let which = view::among(std::slice::from_ref(name));
-        let now = schema::read_tables(conn, *flavour, &self.names.keyspace, &which).await;
+        let now = schema::read_tables(conn, *flavour, &self.server, &self.names, &which).await;
         if !now.map_err(failed)?.contains(table) {
             return Err(SourceError::SnapshotOutdated(name.clone()));
         }
@@ -167,35 +172,36 @@ impl Reader {
             let limits = format!(
                 "SET max_sort_length = {SORT_BYTES_MAX}, sort_buffer_size = {SORT_BUFFER_BYTES}"
             );
-            conn.query_drop(limits).await.map_err(failed)?;
+            conn.run(&limits).await.map_err(failed)?;
         }
-        let statement = match conn.prep(query.sql.as_str()).await {
+        let form = Form::of(&table.schema);
+        let asked = match ask(conn, form, &query.sql).await {
             Err(Error::Server(said)) if said.code == NO_SUCH_INDEX => {
-                conn.prep(query.plain.as_str()).await
+                ask(conn, form, &query.plain).await
             }
-            statement => statement,
+            asked => asked,
         };
-        let statement = statement.map_err(failed)?;
-        // Its rows are read one by one later on: they wait in the connection, not in the result.
-        conn.exec_iter(&statement, ()).await.map(drop).map_err(failed)?;
-        Ok(statement)
+        let (sent, statement) = asked.map_err(failed)?;
+        let printer = Printer::new(form, &table.schema, &sent);
+        Ok((printer.map_err(|misfit| misfit.in_table(&table.schema))?, statement))
     }
 
     /// Lets go of the table that was read, so that it can be changed again.
-    async fn end(&mut self, table: &TableName, statement: Statement) -> Result<(), SourceError> {
+    async fn end(&mut self, table: &TableName, statement: Option<u32>) -> Result<(), SourceError> {
         let failed = |error| failed(&self.server, table, error);
         let conn = &mut self.connection.conn;
-        conn.close(statement).await.map_err(failed)?;
-        conn.query_drop("ROLLBACK TO SAVEPOINT scan").await.map_err(failed)
+        if let Some(statement) = statement {
+            conn.close(statement).await.map_err(failed)?;
+        }
+        conn.run("ROLLBACK TO SAVEPOINT scan").await.map_err(failed)
     }
 
     /// Ends the connection and with it the view, at once, whatever the server is doing for it.
     fn hang_up(self) {
         let Self { server, connection, place, .. } = self;
         let id = connection.conn.id();
-        // Outside of a runtime the library closes the connection. Inside it would read the rest of
-        // the rows first, of however many there are.
-        let closing = std::thread::spawn(move || drop(connection));
+        let (conn, permit) = connection.into_parts();
+        drop(conn);
         telemetry::spawn("end a view", async move {
             // A server that sorts does not look whether anybody is still there.
             let kill = async |other: &mut Connection| {
@@ -205,85 +211,26 @@ impl Reader {
             if let Err(error) = server.ask(kill).await {
                 tracing::debug!(error = %error, "a view was left to end by itself");
             }
-            drop((closing, place));
+            drop((permit, place));
         });
     }
 }
 
-/// The rows of a statement, from the server's values to batches of cells.
-struct Rows {
-    schema: Arc<TableSchema>,
-    printers: Vec<Printer>,
-    batch: RowsEvent,
-    skip: Option<(Vec<u8>, u64)>,
-    /// The first row may take as long as sorting the table.
-    has_begun: bool,
-    has_ended: bool,
-}
-
-impl Rows {
-    fn new(schema: Arc<TableSchema>, skip: Option<(Vec<u8>, u64)>) -> Self {
-        Self {
-            printers: schema.columns.iter().map(Printer::new).collect(),
-            batch: RowsEvent::new(Arc::clone(&schema)),
-            schema,
-            skip,
-            has_begun: false,
-            has_ended: false,
+/// Asks for rows: the columns as they are sent, and the statement to be closed behind them.
+async fn ask(
+    conn: &mut RawConnection,
+    form: Form,
+    sql: &str,
+) -> mysql_async::Result<(Vec<Sent>, Option<u32>)> {
+    match form {
+        Form::Text => {
+            conn.ask(sql).await?;
+            Ok((conn.columns_of_rows().await?, None))
         }
-    }
-
-    /// What was read since the last batch.
-    fn take(&mut self) -> RowsEvent {
-        let empty = RowsEvent::with_capacity(Arc::clone(&self.schema), self.batch.bytes());
-        let mut batch = std::mem::replace(&mut self.batch, empty);
-        batch.shrink();
-        batch
-    }
-
-    /// Reads until there is a batch, or no more.
-    async fn read(&mut self, reader: &mut Reader, max: BatchMax) -> Result<(), SourceError> {
-        let (server, conn) = (&reader.server, &mut reader.connection.conn);
-        while !self.has_ended && !max.is_met(&self.batch) {
-            let limit = if self.has_begun { ROW_TIME_MAX } else { SORT_TIME_MAX };
-            let mut rows = QueryResult::<BinaryProtocol>::new(&mut *conn);
-            let row = timeout(limit, rows.next()).await.map_err(|_| silent(limit))?;
-            self.has_begun = true;
-            match row.map_err(|error| failed(server, &self.schema.name, error))? {
-                Some(row) => self.push(&row)?,
-                None => self.has_ended = true,
-            }
+        Form::Binary => {
+            let statement = conn.prepare_rows(sql).await?;
+            Ok((conn.execute(statement).await?, Some(statement)))
         }
-        Ok(())
-    }
-
-    fn push(&mut self, row: &Answer) -> Result<(), SourceError> {
-        let mut at = 0;
-        let mut write = |out: &mut Vec<u8>| {
-            for printer in &self.printers {
-                let value = row.as_ref(at).ok_or(Misfit)?;
-                printer.print(value, out)?;
-                at += 1;
-            }
-            Ok(out.len())
-        };
-        let pushed = if let Some(skip) = &mut self.skip {
-            let mut image = Vec::new();
-            write(&mut image).map(|_| {
-                if !is_skipped(skip, &image) {
-                    self.batch.push_encoded(None, Some(&image));
-                }
-            })
-        } else {
-            self.batch.push_with(Op::Insert, write)
-        };
-        pushed.map_err(|misfit: Misfit| {
-            let column = self.schema.columns.get(at).map_or("", |column| &column.name);
-            SourceError::Corrupt {
-                context: format!("read column {column} of {}", self.schema.name),
-                source: Some(Box::new(misfit)),
-            }
-        })
     }
 }
 
@@ -297,15 +244,8 @@ async fn scarce(server: Server) -> Scarce {
     }
 }
 
-/// Whether a row was read before, by an earlier scan.
-fn is_skipped((cells, copies): &mut (Vec<u8>, u64), image: &[u8]) -> bool {
-    let is_skipped = *copies > 0 && cells == image;
-    *copies -= u64::from(is_skipped);
-    is_skipped
-}
-
 /// What went wrong while a table was read.
-fn failed(server: &Server, table: &TableName, error: Error) -> SourceError {
+pub(super) fn failed(server: &Server, table: &TableName, error: Error) -> SourceError {
     let Error::Server(said) = &error else {
         return server.broken(&format!("read rows of {table}"), error);
     };
@@ -324,13 +264,6 @@ fn failed(server: &Server, table: &TableName, error: Error) -> SourceError {
     }
 }
 
-fn silent(limit: Duration) -> SourceError {
-    SourceError::Disconnected {
-        context: format!("the server has sent no row for {limit:?}"),
-        source: None,
-    }
-}
-
 /// How long a table that is being read waits for who reads it: nobody can change its definition
 /// meanwhile, and whoever tries to holds up all others.
 pub(super) const READ_IDLE_MAX: Duration = Duration::from_secs(3);
@@ -339,9 +272,7 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 /// How long a view waits between two tables, or for its reader to catch up with it.
 const VIEW_IDLE_MAX: Duration = Duration::from_secs(600);
 /// For the first row, before which the table may have to be sorted.
-const SORT_TIME_MAX: Duration = Duration::from_secs(3600);
-/// For each further row.
-const ROW_TIME_MAX: Duration = Duration::from_secs(300);
+pub(super) const SORT_TIME_MAX: Duration = Duration::from_secs(3600);
 /// Room to sort keys of the longest kind in.
 const SORT_BUFFER_BYTES: usize = 16 << 20;
 /// ER_TABLE_DEF_CHANGED, ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR, ER_KEY_DOES_NOT_EXITS.

@@ -11,13 +11,13 @@ use std::collections::{HashMap, HashSet};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 
-use super::literal;
 use crate::event::{GtidSet, TableName};
 use crate::source::SourceError;
-use crate::source::mysql::connect::{Connection, Purpose, Server};
+use crate::source::mysql::connect::{Connection, Server};
 use crate::source::mysql::names::Names;
+use crate::source::mysql::protocol::RawConnection;
 use crate::source::mysql::schema::{self, Table};
-use crate::source::mysql::{Flavour, bounds, lookback, preflight, transaction};
+use crate::source::mysql::{Flavour, bounds, literal, lookback, preflight, transaction};
 
 /// What an open view shows.
 #[derive(Debug)]
@@ -54,26 +54,17 @@ impl View {
         server: &Server,
         names: &Names,
         tables: &[TableName],
-    ) -> Result<(Self, Connection), SourceError> {
-        let (connection, locker) =
-            server.connect_two(Purpose::Snapshot, Purpose::Questions).await?;
+    ) -> Result<(Self, Connection<RawConnection>), SourceError> {
+        let (connection, mut locker) = server.connect_for_view().await?;
         let opening = async {
             let mut opening = Opening { server, names, tables, connection };
-            preflight::require_fit(
-                &mut opening.connection.conn,
-                opening.connection.flavour,
-                server,
-            )
-            .await?;
+            preflight::require_fit(&mut locker.conn, locker.flavour, server).await?;
             match opening.connection.flavour {
                 Flavour::Mysql => {
                     opening.tables = tables.get(..LOCKED_TABLES_MAX).unwrap_or(tables);
                     opening.mysql(locker).await
                 }
-                Flavour::MariaDb => {
-                    drop(locker);
-                    opening.mariadb().await
-                }
+                Flavour::MariaDb => opening.mariadb(locker).await,
             }
         };
         server.in_time(opening).await
@@ -85,11 +76,14 @@ struct Opening<'a> {
     server: &'a Server,
     names: &'a Names,
     tables: &'a [TableName],
-    connection: Connection,
+    connection: Connection<RawConnection>,
 }
 
 impl Opening<'_> {
-    async fn mariadb(mut self) -> Result<(View, Connection), SourceError> {
+    async fn mariadb(
+        mut self,
+        mut other: Connection,
+    ) -> Result<(View, Connection<RawConnection>), SourceError> {
         let tables = self.describe().await?;
         self.begin().await?;
         let failed = |error| self.server.broken(POSITION, error);
@@ -102,7 +96,7 @@ impl Opening<'_> {
         };
         let (file, place) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"));
         let place: u64 = place.parse().map_err(|error| self.server.unreadable(error))?;
-        let found = bounds::before_place(conn, file, place).await.map_err(failed)?;
+        let found = bounds::before_place(&mut other.conn, file, place).await.map_err(failed)?;
         let position = found.flatten().ok_or("the log has no such place");
         let position = position.map_err(|error| self.server.unreadable(error))?;
         let position = position.parse().map_err(|error| self.server.unreadable(error))?;
@@ -114,15 +108,18 @@ impl Opening<'_> {
         position: GtidSet,
         inexact: Option<Inexact>,
         tables: HashMap<TableName, Table>,
-    ) -> (View, Connection) {
+    ) -> (View, Connection<RawConnection>) {
         let covered = self.tables.iter().cloned().collect();
         (View { position, inexact, covered, tables }, self.connection)
     }
 
-    async fn mysql(mut self, mut locker: Connection) -> Result<(View, Connection), SourceError> {
+    async fn mysql(
+        mut self,
+        mut locker: Connection,
+    ) -> Result<(View, Connection<RawConnection>), SourceError> {
         let failed = |error| self.server.broken("lock tables", error);
         let mut tables = self.describe().await?;
-        let mut lock = Lock::Missing;
+        let mut lock = Lock::Held;
         for mode in modes(&tables) {
             if let Lock::Missing = lock {
                 tables = self.describe().await?;
@@ -140,8 +137,8 @@ impl Opening<'_> {
                 locker.conn.query_drop("UNLOCK TABLES").await.map_err(failed)?;
                 (position, None)
             }
-            Lock::Failed(why) => (self.position_before().await?, Some(why)),
-            Lock::Missing => (self.position_before().await?, Some(Inexact::Busy)),
+            Lock::Failed(why) => (self.position_before(&mut locker).await?, Some(why)),
+            Lock::Missing => (self.position_before(&mut locker).await?, Some(Inexact::Busy)),
         };
         let position = self.without_prepared(locker, position).await?;
         Ok(self.opened(position, inexact, tables))
@@ -176,9 +173,8 @@ impl Opening<'_> {
     }
 
     /// The position, and then the view.
-    async fn position_before(&mut self) -> Result<GtidSet, SourceError> {
-        let conn = &mut self.connection.conn;
-        let position = bounds::executed(conn, Flavour::Mysql, self.server).await?;
+    async fn position_before(&mut self, other: &mut Connection) -> Result<GtidSet, SourceError> {
+        let position = bounds::executed(&mut other.conn, Flavour::Mysql, self.server).await?;
         self.begin().await?;
         Ok(position)
     }
@@ -188,7 +184,7 @@ impl Opening<'_> {
     async fn describe(&mut self) -> Result<HashMap<TableName, Table>, SourceError> {
         let Connection { conn, flavour, .. } = &mut self.connection;
         let which = among(self.tables);
-        let read = schema::read_tables(conn, *flavour, &self.names.keyspace, &which).await;
+        let read = schema::read_tables(conn, *flavour, self.server, self.names, &which).await;
         let read = read.map_err(|error| self.server.broken("read the schemas", error))?;
         let named = read.into_iter().map(|table| (table.schema.name.clone(), table));
         let wanted: HashSet<_> = self.tables.iter().collect();
@@ -198,7 +194,7 @@ impl Opening<'_> {
     async fn begin(&mut self) -> Result<(), SourceError> {
         let conn = &mut self.connection.conn;
         for statement in BEGIN {
-            let done = conn.query_drop(*statement).await;
+            let done = conn.run(statement).await;
             done.map_err(|error| self.server.broken("open a view", error))?;
         }
         Ok(())
