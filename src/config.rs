@@ -188,7 +188,8 @@ pub enum ConfigError {
     /// More copies than connections.
     #[error(
         "limits.copies_max is {copies_max}, and connections_max = {connections_max} of tablet \
-         {tablet:?} has room for {room} copies beside the log; raise it, or lower copies_max to {room}"
+         {tablet:?} has room for {room} copies beside sessions and the log; raise it, or lower \
+         copies_max to {room}"
     )]
     TooManyCopies {
         /// As configured.
@@ -402,9 +403,9 @@ mod tests {
                         [[keyspace.shard.tablet]]\nalias = 'zone1-1'\ntype = 'primary'\n\
                         url = 'mysql://root@db/ks'\n";
         let limited = |copies| format!("[limits]\ncopies_max = {copies}\n{keyspace}");
-        check(&limited(32), Ok(()));
-        check(&limited(33), Err("\"zone1-1\" has room for 32 copies"));
-        check(&format!("{}connections_max = 41", limited(33)), Ok(()));
+        check(&limited(12), Ok(()));
+        check(&limited(13), Err("\"zone1-1\" has room for 12 copies"));
+        check(&format!("{}connections_max = 42", limited(13)), Ok(()));
         check(&format!("{keyspace}connections_max = 5"), Ok(()));
         check("[limits]\ncopies_max = 1000", Ok(()));
     }

@@ -59,9 +59,11 @@ impl Budget {
     }
 
     /// How many copies of `copies_max` there may be at once under so many connections: each keeps one
-    /// for as long as it lasts, and some are left to the log, by which all of them go on.
+    /// for as long as it lasts, as sessions do, and some are left to the log, by which all copies go
+    /// on.
     pub fn copies_of(connections_max: usize, copies_max: usize) -> usize {
-        copies_max.min(connections_max.saturating_sub(BESIDE_COPIES)).max(1)
+        let room = connections_max.saturating_sub(sessions(connections_max) + BESIDE_COPIES);
+        copies_max.min(room).max(1)
     }
 
     /// The copies of the server.
@@ -212,8 +214,8 @@ mod tests {
             assert_eq!(copies, expected, "{copies_max} over {connections_max}");
         };
         check(CONNECTIONS_MAX_DEFAULT, 8, 8);
-        check(CONNECTIONS_MAX_DEFAULT, 33, 32);
-        check(10, 8, 2);
+        check(CONNECTIONS_MAX_DEFAULT, 13, 12);
+        check(20, 8, 2);
         check(3, 8, 1);
     }
 }
