@@ -4,12 +4,12 @@ use std::fmt;
 
 use sqlparser::tokenizer::Token;
 
-use super::SqlError;
 use super::convert::{Converter, Place};
 use super::cursor::{Cursor, Mark};
 use super::expr::{Expr, Scope};
 use super::name::{Identifier, Text};
 use super::vstream::Table;
+use super::{SqlError, lexer};
 
 /// What SHOW shows. `keyspace: None` is the session's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -423,6 +423,16 @@ fn unsupported<T>(cursor: &mut Cursor<'_>) -> Result<T, SqlError> {
 }
 
 impl Show {
+    /// Whether it tells of accounts, or of what the log holds of all databases.
+    pub fn tells_of_others(&self) -> bool {
+        let Self::OfServer(text) = self else { return false };
+        let (first, second) = lexer::first_words(text);
+        match first.as_str() {
+            "BINLOG" | "RELAYLOG" => true,
+            first => (first, second.as_str()) == ("CREATE", "USER"),
+        }
+    }
+
     /// The keyspace that it names, if any.
     pub fn keyspace_mut(&mut self) -> Option<&mut String> {
         match self {

@@ -8,7 +8,7 @@ use crate::sql::{self, Assignment, Command, CommandKind, Databases, Show, Statem
 pub(super) struct Asked {
     /// Where it runs.
     pub place: Place,
-    /// It changes nothing, as far as its text tells.
+    /// It changes nothing, as far as its text tells, and shows nothing but data.
     pub reads_only: bool,
     /// The databases that it names.
     pub databases: Databases,
@@ -110,7 +110,8 @@ impl Asked {
     fn of_show(mut show: Show) -> Self {
         if let Show::OfServer(text) = &show {
             let names = Command { kind: CommandKind::Other, text: text.clone() }.databases();
-            return Self { databases: names, ..Self::plain(Place::Server, true) };
+            let reads_only = !show.tells_of_others();
+            return Self { databases: names, ..Self::plain(Place::Server, reads_only) };
         }
         let names = show.keyspace_mut().map(|name| name.clone()).into_iter().collect();
         let is_list = matches!(show, Show::List { .. });
@@ -149,6 +150,9 @@ mod tests {
         check("SELECT LAST_INSERT_ID()", Place::Server, true);
         check("SHOW TABLES FROM ks", Place::Server, true);
         check("SHOW ENGINE INNODB STATUS", Place::Server, true);
+        check("SHOW CREATE VIEW v", Place::Server, true);
+        check("SHOW CREATE USER u", Place::Server, false);
+        check("SHOW BINLOG EVENTS", Place::Server, false);
         check("SET @a = 1", Place::Server, true);
         check("SET TRANSACTION READ ONLY", Place::Server, true);
         check("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE", Place::Server, false);
