@@ -313,8 +313,8 @@ fn covers_once(ranges: &[&Range]) -> bool {
     first && last && joined
 }
 
-/// One to follow, one to copy, one to ask.
-const CONNECTIONS_LEAST: usize = 3;
+/// One to follow, two to open a view by, one for a session.
+const CONNECTIONS_LEAST: usize = 4;
 /// Schemas that every server has.
 const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
 
@@ -406,7 +406,7 @@ mod tests {
             &one(&tablet("zone1-1", "").replace("mysql:", "pg:")),
             "tablet \"zone1-1\": write mysql://",
         );
-        refused(&one(&tablet("zone1-1", "connections_max = 2")), "must be at least 3");
+        refused(&one(&tablet("zone1-1", "connections_max = 3")), "must be at least 4");
         refused(&one(&tablet("zone1-1", "typ = 'x'")), "unknown field `typ`");
         let same = sharded(&["-80", "80-"]).replace("of-zone1-1", "of-zone1-0");
         refused(&same, "\"zone1-0\" and \"zone1-1\" are the same database");

@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::copies::{Copies, CopyLimits};
 
-/// The connections that a server's tails, catch-ups, copies and questions share.
+/// The connections that a server's tails, catch-ups, copies and questions share with the sessions
+/// whose statements it runs.
 #[derive(Debug)]
 pub struct Budget {
     permits: Arc<Semaphore>,
@@ -85,7 +86,7 @@ impl Budget {
         Ok(both.into())
     }
 
-    /// One for a client's session: half of all are left for streams. Who waits here is counted
+    /// One for a client's session: half of all at least are left for streams. Who waits here is counted
     /// nowhere; the client's own list shows it.
     pub async fn take_for_session(&self) -> Result<Permit, Exhausted> {
         let taking = async {
@@ -130,8 +131,8 @@ async fn take_many(permits: &Arc<Semaphore>, count: u32) -> OwnedSemaphorePermit
 }
 
 /// How many of so many connections clients' sessions may have.
-const fn sessions(max: usize) -> usize {
-    max.div_ceil(2)
+fn sessions(max: usize) -> usize {
+    max.div_ceil(2).min(max.saturating_sub(STREAMS_LEAST)).max(1)
 }
 
 /// Counts one that waits, until it has what it wants or gives up.
@@ -157,6 +158,8 @@ pub const CONNECTIONS_MAX_DEFAULT: usize = 40;
 const BESIDE_COPIES: usize = 8;
 /// Longer than anybody but streams needs one.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// One to follow, and the two that a view is opened by.
+const STREAMS_LEAST: usize = 3;
 
 #[cfg(test)]
 mod tests {
@@ -182,15 +185,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn sessions_leave_half_to_others() {
-        let budget = Budget::new(3);
+        let budget = Budget::new(5);
         let sessions =
             (budget.take_for_session().await.unwrap(), budget.take_for_session().await.unwrap());
         let exhausted = budget.take_for_session().await.unwrap_err();
         assert_eq!(exhausted, Exhausted { max: 2, waited: WAIT_TIMEOUT });
-        let other = budget.take().await.unwrap();
+        let (tail, view) = (budget.take().await.unwrap(), budget.take_two().await.unwrap());
         drop(sessions);
-        assert_eq!(budget.in_use(), 1);
-        drop(other);
+        assert_eq!(budget.in_use(), 3);
+        drop((tail, view));
         let _one_more = budget.take_spare().await;
         assert_eq!(budget.in_use(), 0);
     }

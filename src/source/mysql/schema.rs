@@ -44,7 +44,7 @@ impl Collations {
 }
 
 /// A connection that can be asked, of either kind.
-pub trait Asked: Send {
+pub trait Questioned: Send {
     /// Adds up the rows of a query.
     fn fold<T: FromRow + Send + 'static, U: Send>(
         &mut self,
@@ -54,7 +54,7 @@ pub trait Asked: Send {
     ) -> impl Future<Output = mysql_async::Result<U>> + Send;
 }
 
-impl Asked for Conn {
+impl Questioned for Conn {
     async fn fold<T: FromRow + Send + 'static, U: Send>(
         &mut self,
         query: String,
@@ -65,7 +65,7 @@ impl Asked for Conn {
     }
 }
 
-impl Asked for RawConnection {
+impl Questioned for RawConnection {
     async fn fold<T: FromRow + Send + 'static, U: Send>(
         &mut self,
         query: String,
@@ -89,7 +89,7 @@ pub async fn read(
 
 /// The same, of the tables that meet a condition on their names: `AND TABLE_NAME = 't'`.
 pub async fn read_tables(
-    conn: &mut impl Asked,
+    conn: &mut impl Questioned,
     flavour: Flavour,
     server: &Server,
     names: &Names,
@@ -108,7 +108,7 @@ pub async fn read_tables(
 
 /// The tables, and whether one of them has a collation that is not known.
 async fn describe(
-    conn: &mut impl Asked,
+    conn: &mut impl Questioned,
     names: &Names,
     which: &str,
     collations: &CollationIds,
@@ -238,7 +238,7 @@ struct Cost {
 }
 
 async fn read_collations(
-    conn: &mut impl Asked,
+    conn: &mut impl Questioned,
     flavour: Flavour,
 ) -> mysql_async::Result<CollationIds> {
     let add = |mut ids: HashMap<_, _>, (name, id): (String, u64)| {

@@ -121,7 +121,7 @@ async fn a_kill_ends_no_transaction() {
 #[tokio::test]
 async fn who_waits_for_a_connection_can_be_killed() {
     for server in [mysql(), mariadb()] {
-        let passed = Passed::start(server, "passed_budget", USERS, "connections_max = 3\n").await;
+        let passed = Passed::start(server, "passed_budget", USERS, "connections_max = 5\n").await;
         let mut first = passed.connect().await;
         // The look at the server at the start may still have one of them.
         first.query_drop("CREATE TABLE t (id INT PRIMARY KEY)").await.unwrap();

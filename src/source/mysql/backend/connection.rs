@@ -13,7 +13,9 @@ use tokio::runtime::Handle;
 
 use super::super::budget::Permit;
 use super::super::connect::NET_WRITE_TIMEOUT_SECONDS;
-use super::super::protocol::{Head, Outcome, RawConnection, column, end, head, prepared};
+use super::super::protocol::{
+    COLUMNS_MAX, Head, Outcome, RawConnection, column, end, head, prepared,
+};
 use super::super::{Flavour, Server};
 use super::control::{Control, kill};
 use super::settings::{Settings, set_users};
@@ -415,8 +417,6 @@ fn set_up(flavour: Flavour) -> String {
 
 /// Bytes of rows that are handed on together.
 const BLOCK_BYTES: usize = 64 << 10;
-/// Servers allow 4096 of a table.
-const COLUMNS_MAX: u64 = 1 << 16;
 /// For the farewell.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// As long as a server can wait: how long a client may is the door's.

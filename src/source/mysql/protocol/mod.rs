@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 
 pub(super) use self::login::Credentials;
 use self::packets::Packets;
-pub(super) use self::result::{Head, Outcome, column, end, head, prepared};
+pub(super) use self::result::{COLUMNS_MAX, Head, Outcome, column, end, head, prepared};
 use super::tls::Secure;
 
 type Result<T> = std::result::Result<T, Error>;

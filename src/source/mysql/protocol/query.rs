@@ -11,7 +11,7 @@ use mysql_common::proto::Text;
 use mysql_common::row::RowDeserializer;
 use mysql_common::value::ServerSide;
 
-use super::{Head, RawConnection, Result, end, head, io, prepared, unexpected};
+use super::{COLUMNS_MAX, Head, RawConnection, Result, end, head, io, prepared, unexpected};
 
 impl RawConnection {
     /// The rows of a statement, which are to be few.
@@ -68,8 +68,8 @@ impl RawConnection {
     pub async fn columns_of_rows(&mut self) -> Result<Vec<Column>> {
         let packet = self.packet().await?;
         match head(&packet)? {
-            Head::Columns(count) => self.columns(count).await,
-            Head::Ok(_) | Head::File => Err(unexpected(&packet)),
+            Head::Columns(count) if count <= COLUMNS_MAX => self.columns(count).await,
+            Head::Columns(_) | Head::Ok(_) | Head::File => Err(unexpected(&packet)),
         }
     }
 

@@ -101,6 +101,8 @@ pub(in super::super) fn prepared(packet: &[u8]) -> Result<StmtPacket> {
     }
 }
 
+/// Of a result; servers allow 4096 of a table.
+pub(in super::super) const COLUMNS_MAX: u64 = 1 << 16;
 /// Nothing was agreed on that changes how an OK looks.
 const PLAIN: CapabilityFlags = CapabilityFlags::empty();
 const FILE: u8 = 0xfb;

@@ -46,18 +46,18 @@ pub(super) enum Printer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the server sent a value that is none of the column's type")]
 pub(super) struct Misfit {
-    /// Where it shows; behind the last column if there is more than them.
+    /// Where it shows; behind the last column if there are more.
     pub column: usize,
 }
 
 impl Misfit {
     /// The same of a table's copy.
     pub fn in_table(self, schema: &TableSchema) -> SourceError {
-        let column = schema.columns.get(self.column).map_or("", |column| &column.name);
-        SourceError::Corrupt {
-            context: format!("read column {column} of {}", schema.name),
-            source: Some(Box::new(self)),
-        }
+        let context = match schema.columns.get(self.column) {
+            Some(column) => format!("read column {} of {}", column.name, schema.name),
+            None => format!("read more columns than {} has", schema.name),
+        };
+        SourceError::Corrupt { context, source: Some(Box::new(self)) }
     }
 }
 
