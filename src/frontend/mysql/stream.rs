@@ -464,12 +464,27 @@ impl RowWriter {
             true => "SET vstream_result_sets = 'chain', then ",
             false => "",
         };
-        error::TABLE_CHANGED.with(format!(
-            "Table definition has changed, please retry transaction: {first}resume with pos > '{}'",
-            String::from_utf8_lossy(&token)
-        ))
+        error::TABLE_CHANGED.with(changed_text(first, &String::from_utf8_lossy(&token)))
     }
 }
+
+/// What a client is told that has to begin again under new columns, `first` before that.
+fn changed_text(first: &str, token: &str) -> String {
+    let text = |place: &str| {
+        format!(
+            "Table definition has changed, please retry transaction: {first}resume with {place}"
+        )
+    };
+    let told = text(&format!("pos > '{token}'"));
+    match told.len() <= ERROR_TEXT_BYTES_MAX {
+        true => told,
+        // A part of a token is none.
+        false => text("the last row's _pos, which is too long for this message"),
+    }
+}
+
+/// Clients keep no more of an error's text.
+const ERROR_TEXT_BYTES_MAX: usize = 511;
 
 /// Buffers for the cells that the door makes.
 #[derive(Debug, Default)]
@@ -577,6 +592,17 @@ const POSITION_CHARACTERS: u32 = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_position_is_told_whole_or_not_at_all() {
+        for length in [0, 400, 500, 5_000] {
+            let token = "x".repeat(length);
+            let text = changed_text("", &token);
+            assert!(text.len() <= ERROR_TEXT_BYTES_MAX, "{text}");
+            assert_eq!(text.ends_with(&format!("pos > '{token}'")), length <= 400, "{text}");
+            assert_eq!(text.contains("the last row's _pos"), length > 400, "{text}");
+        }
+    }
 
     #[test]
     fn timestamps_print_as_numbers() {
