@@ -30,7 +30,7 @@ pub use expr::Expr;
 pub use filter::{FilterError, Select};
 pub use lexer::split;
 pub use logged::{Logged, LoggedChange, LoggedTable};
-pub use passed::{Databases, user_variables};
+pub use passed::{Databases, reaches_out, user_variables};
 pub use placeholder::Template;
 pub use set::{Assignment, SetValue};
 pub use show::Show;

@@ -70,11 +70,11 @@ impl Command {
         begins && words.len() <= WORDS_MAX && (1..=rest.len()).all(|at| is_of_session(&words, at))
     }
 
-    /// Whether it cannot change anything, as far as its text tells: what functions do and locks are
-    /// the server's to judge.
+    /// Whether it cannot change anything, as far as its kind tells: what functions do and locks are
+    /// the server's to judge, and [`reaches_out`] knows what else it may not name.
     pub fn reads_only(&self) -> bool {
         match self.kind {
-            CommandKind::Select | CommandKind::Explain => !names_file(&self.text),
+            CommandKind::Select | CommandKind::Explain => true,
             CommandKind::Begin => {
                 lexer::words(&self.text).all(|word| BEGIN_WORDS.contains(&word.as_str()))
             }
@@ -199,10 +199,22 @@ fn unquoted(text: &str) -> String {
     inner.unwrap_or_default().replace(&doubled, &quote.to_string())
 }
 
-/// Whether a text may name a file of the server's, be it in quotes: where those end depends on the mode.
-fn names_file(text: &str) -> bool {
+/// Whether a statement of any kind may reach what is beyond the rows that it reads: files of the
+/// server's, and locks that others wait for. Words in quotes count, too: where those end depends on
+/// the mode.
+pub fn reaches_out(text: &str) -> bool {
     let upper = text.to_ascii_uppercase();
-    ["OUTFILE", "DUMPFILE", "LOAD_FILE"].iter().any(|word| upper.contains(word))
+    if ["OUTFILE", "DUMPFILE", "LOAD_FILE", "GET_LOCK"].iter().any(|word| upper.contains(word)) {
+        return true;
+    }
+    // FOR SHARE, LOCK IN SHARE MODE.
+    let mut before = String::new();
+    upper.contains("SHARE")
+        && lexer::words(text).any(|word| {
+            let shares = word == "SHARE" && matches!(before.as_str(), "FOR" | "IN");
+            before = word;
+            shares
+        })
 }
 
 /// Longer statements are not read for the databases of their tables.
@@ -323,11 +335,6 @@ mod tests {
             assert!(command(text).reads_only(), "{text}");
         }
         for text in [
-            "SELECT * FROM t INTO OUTFILE 'x'",
-            "SELECT * INTO dumpfile 'x' FROM t",
-            "SELECT '\\' INTO OUTFILE 'x'",
-            "SELECT 1 /*! INTO OUTFILE 'x' */",
-            "SELECT Load_File('/etc/passwd')",
             "START TRANSACTION READ WRITE",
             "BEGIN NOT ATOMIC SELECT 1; END",
             "INSERT INTO t VALUES (1)",
@@ -344,6 +351,27 @@ mod tests {
             "FLUSH TABLES",
         ] {
             assert!(!command(text).reads_only(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_rows() {
+        for text in [
+            "SELECT * FROM t INTO OUTFILE 'x'",
+            "SELECT * INTO dumpfile 'x' FROM t",
+            "SELECT '\\' INTO OUTFILE 'x'",
+            "SELECT 1 /*! INTO OUTFILE 'x' */",
+            "SELECT Load_File('/etc/passwd')",
+            "SET @a = LOAD_FILE('/etc/passwd')",
+            "SHOW TABLES WHERE LOAD_FILE('x') > ''",
+            "SELECT * FROM t FOR SHARE",
+            "SELECT * FROM t LOCK in\nshare MODE",
+            "SELECT get_lock('a', 1)",
+        ] {
+            assert!(reaches_out(text), "{text}");
+        }
+        for text in ["SELECT share FROM t", "SELECT * FROM t FOR UPDATE", "SELECT 'share'"] {
+            assert!(!reaches_out(text), "{text}");
         }
     }
 

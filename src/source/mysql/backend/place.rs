@@ -40,7 +40,7 @@ pub(super) enum Place {
 impl Asked {
     /// Reads a statement.
     pub fn of(text: &str) -> Self {
-        match sql::parse(text) {
+        let asked = match sql::parse(text) {
             Ok(Statement::Backend(command)) => Self::of_command(&command),
             Ok(Statement::Show(show)) => Self::of_show(show),
             Ok(Statement::Set(assignments)) => Self::of_set(&assignments),
@@ -52,7 +52,9 @@ impl Asked {
                 | Statement::Kill(_),
             )
             | Err(_) => Self::plain(Place::Server, false),
-        }
+        };
+        let reads_only = asked.reads_only && !sql::reaches_out(text);
+        Self { reads_only, ..asked }
     }
 
     fn of_command(command: &Command) -> Self {
@@ -153,6 +155,9 @@ mod tests {
         check("SHOW CREATE VIEW v", Place::Server, true);
         check("SHOW CREATE USER u", Place::Server, false);
         check("SHOW BINLOG EVENTS", Place::Server, false);
+        check("SELECT LOAD_FILE('/etc/passwd')", Place::Server, false);
+        check("SHOW ENGINE x WHERE LOAD_FILE('x') > ''", Place::Server, false);
+        check("SET @a = LOAD_FILE('/etc/passwd')", Place::Server, false);
         check("SET @a = 1", Place::Server, true);
         check("SET TRANSACTION READ ONLY", Place::Server, true);
         check("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE", Place::Server, false);
