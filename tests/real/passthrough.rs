@@ -2,6 +2,7 @@
 
 mod allowed;
 mod ends;
+mod transactions;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row};
@@ -48,6 +49,10 @@ impl Passed {
 
     async fn connect(&self) -> Conn {
         Conn::new(self.options()).await.unwrap()
+    }
+
+    async fn connect_without_database(&self) -> Conn {
+        Conn::new(self.options().db_name(None::<String>)).await.unwrap()
     }
 
     fn options(&self) -> OptsBuilder {

@@ -121,20 +121,25 @@ impl Server {
 
     /// Opens a connection whose packets are read as they are, in a bounded time.
     pub async fn connect_raw(&self) -> Result<RawConnection, ConnectError> {
-        self.connect_for_client(false).await
+        self.connect_for_client(Some(self.database()), false).await
     }
 
-    /// The same for a client's statements, of which an UPDATE counts what it finds if the client's
-    /// login says so.
+    /// The same for a client's statements, in the database that the client has chosen; of them an
+    /// UPDATE counts what it finds if the client's login says so.
     pub async fn connect_for_client(
         &self,
+        database: Option<&str>,
         counts_found_rows: bool,
     ) -> Result<RawConnection, ConnectError> {
-        self.in_connect_time(self.log_in_raw(counts_found_rows)).await
+        self.in_connect_time(self.log_in_raw(database, counts_found_rows)).await
     }
 
-    async fn log_in_raw(&self, counts_found_rows: bool) -> Result<RawConnection, ConnectError> {
-        let ServerUrl { host, user, database, password, tls, .. } = &*self.url;
+    async fn log_in_raw(
+        &self,
+        database: Option<&str>,
+        counts_found_rows: bool,
+    ) -> Result<RawConnection, ConnectError> {
+        let ServerUrl { host, user, password, tls, .. } = &*self.url;
         let password = password.read().map_err(|unread| self.unread(unread))?;
         let secure = Secure::of(tls, host).map_err(|error| self.insecure(error))?;
         let credentials = Credentials {
@@ -209,7 +214,7 @@ impl Server {
         &self,
         permit: Permit,
     ) -> Result<Connection<RawConnection>, ConnectError> {
-        let mut conn = self.log_in_raw(false).await?;
+        let mut conn = self.log_in_raw(Some(self.database()), false).await?;
         let failed = |error| self.error(error);
         let identity = conn.query(IDENTITY).await.map_err(failed)?.pop();
         let mut connection = Connection::new(conn, identity, permit);
@@ -332,7 +337,7 @@ fn session(flavour: Flavour) -> String {
 
 const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
 /// From the name's look-up to a session that is set up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most that the protocol allows for.

@@ -171,3 +171,92 @@ async fn names_of_keyspaces_are_those_of_databases_or_refused() {
     drop(conn);
     assert!(vstreamd.stop().success());
 }
+
+#[tokio::test]
+async fn a_name_alone_is_of_the_keyspace_that_was_chosen() {
+    for server in [mysql(), mariadb()] {
+        let passed = Passed::before(server, "passed_bare").await;
+        let mut conn = passed.connect_without_database().await;
+        conn.query_drop("CREATE TABLE passed_bare.t (id INT PRIMARY KEY)").await.unwrap();
+        conn.query_drop("CREATE TABLE passed_bare.u (id INT PRIMARY KEY)").await.unwrap();
+        conn.query_drop("INSERT INTO passed_bare.t VALUES (1)").await.unwrap();
+        for statement in [
+            "INSERT INTO u SELECT * FROM passed_bare.t",
+            "CREATE TABLE v LIKE passed_bare.t",
+            "DROP TABLE passed_bare.t, u",
+        ] {
+            let error = conn.query_drop(statement).await.unwrap_err();
+            assert_eq!(code(&error), 1046, "{:?}: {statement}: {error}", server.kind);
+        }
+        let named = "WITH c AS (SELECT * FROM passed_bare.t) SELECT c.id, DATABASE() FROM c";
+        let found: Vec<(u32, Option<String>)> = conn.query(named).await.unwrap();
+        assert_eq!(found, [(1, None)]);
+        // The same connection, once the keyspace is chosen.
+        conn.query_drop("SET @a = 7").await.unwrap();
+        conn.query_drop("USE passed_bare").await.unwrap();
+        conn.query_drop("INSERT INTO u SELECT @a FROM t").await.unwrap();
+        let found: Vec<u32> = conn.query("SELECT id FROM u").await.unwrap();
+        assert_eq!(found, [7]);
+        drop(conn);
+        assert!(passed.vstreamd.stop().success());
+    }
+}
+
+/// What drivers say whether or not there is something to do, as when a connection is closed.
+const WITHOUT_TABLES: &[&str] = &[
+    "COMMIT",
+    "ROLLBACK",
+    "SET autocommit = 1",
+    "DO 0",
+    "SET @a = 1",
+    "SET TRANSACTION READ ONLY",
+    "BEGIN",
+    "SAVEPOINT a",
+    "ROLLBACK TO a",
+    "ROLLBACK",
+];
+
+#[tokio::test]
+async fn what_needs_no_table_needs_no_primary() {
+    let server = mysql();
+    for database in ["tableless_a", "tableless_b", "tableless_c"] {
+        let (drop, create) =
+            (format!("DROP DATABASE IF EXISTS {database}"), format!("CREATE DATABASE {database}"));
+        let table = format!("CREATE TABLE {database}.t (id INT PRIMARY KEY)");
+        run(server, &[&drop, &create, &table]).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let config = configure(directory.path(), &[("whole", url(server, "tableless_a"))]);
+    let mut text = std::fs::read_to_string(&config).unwrap();
+    text += "[[keyspace]]\nname = 'parted'\n";
+    for (number, (shard, database)) in
+        [("-80", "tableless_b"), ("80-", "tableless_c")].into_iter().enumerate()
+    {
+        text += &format!(
+            "[[keyspace.shard]]\nname = '{shard}'\n[[keyspace.shard.tablet]]\n\
+             alias = 'zone2-{number}'\ntype = 'primary'\nurl = '{}'\n",
+            url(server, database)
+        );
+    }
+    std::fs::write(&config, text).unwrap();
+    let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+    for chosen in ["`whole@replica`", "parted"] {
+        let mut conn = vstreamd.connect().await;
+        for is_connected in [false, true] {
+            if is_connected {
+                conn.query_drop("USE `whole@primary`").await.unwrap();
+                conn.query_drop("SELECT * FROM t").await.unwrap();
+            }
+            conn.query_drop(format!("USE {chosen}")).await.unwrap();
+            for statement in WITHOUT_TABLES {
+                let said = conn.query_drop(*statement).await;
+                said.unwrap_or_else(|error| panic!("{chosen}: {statement}: {error}"));
+            }
+            let a: Option<u32> = conn.query_first("SELECT @a").await.unwrap();
+            assert_eq!(a, Some(1), "{chosen}");
+            let error = conn.query_drop("SELECT * FROM t").await.unwrap_err();
+            assert_eq!(code(&error), 1235, "{chosen}: {error}");
+        }
+    }
+    assert!(vstreamd.stop().success());
+}

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use vstreamd::telemetry;
 
+use super::super::served::configure;
 use super::{Passed, USERS, code, direct};
 use crate::harness::real::{Kind, Server, mariadb, mysql, start};
+use crate::harness::vstreamd::Vstreamd;
 
 /// Waits until the server runs so many statements that sleep.
 async fn wait_for_sleepers(server: &Server, expected: usize) -> Duration {
@@ -202,4 +206,66 @@ async fn a_server_that_was_restarted_is_told_of_once() {
         drop((conn, idle));
         assert!(passed.vstreamd.stop().success());
     }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_behind_the_login_is_not_waited_for() {
+    let stuck_at = async |last: &'static str| {
+        let directory = tempfile::tempdir().unwrap();
+        let address = way_that_ends_at(mysql().address(), last).await;
+        let url = format!("mysql://root@{address}/mysql?ssl-mode=DISABLED");
+        let config = configure(directory.path(), &[("stuck", url)]);
+        let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+        let mut conn = vstreamd.connect().await;
+        conn.query_drop("SET @a = 1").await.unwrap();
+        conn.query_drop("BEGIN").await.unwrap();
+        conn.query_drop("USE stuck").await.unwrap();
+        let asked = conn.query_drop("SELECT @a FROM user");
+        let asked = tokio::time::timeout(Duration::from_secs(30), asked).await;
+        let error = asked.expect(last).unwrap_err();
+        assert_eq!(code(&error), 1429, "{last}: {error}");
+        conn.query_drop("SELECT @@version").await.unwrap();
+        drop(conn);
+        assert!(vstreamd.stop().success());
+    };
+    tokio::join!(
+        stuck_at("character_set_client"),
+        stuck_at("collation_connection"),
+        stuck_at("SET @`a`"),
+        stuck_at("BEGIN"),
+    );
+}
+
+/// The way to a server, on which nothing moves once a client says this.
+async fn way_that_ends_at(server: String, last: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    telemetry::spawn("a way to a server", async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(&server).await.unwrap();
+            telemetry::spawn("one connection", async move {
+                let (mut from_client, mut to_client) = client.into_split();
+                let (mut from_server, mut to_server) = server.into_split();
+                let there = async {
+                    let mut bytes = vec![0; 1 << 16];
+                    loop {
+                        let count = from_client.read(&mut bytes).await.unwrap_or(0);
+                        let said = &bytes[..count];
+                        if String::from_utf8_lossy(said).contains(last) {
+                            std::future::pending::<()>().await;
+                        }
+                        if count == 0 || to_server.write_all(said).await.is_err() {
+                            return;
+                        }
+                    }
+                };
+                let back = async {
+                    let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+                };
+                tokio::join!(there, back);
+            });
+        }
+    });
+    address
 }

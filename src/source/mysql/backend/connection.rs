@@ -12,7 +12,7 @@ use mysql_async::{DriverError, Error};
 use tokio::runtime::Handle;
 
 use super::super::budget::Permit;
-use super::super::connect::NET_WRITE_TIMEOUT_SECONDS;
+use super::super::connect::{CONNECT_TIMEOUT, NET_WRITE_TIMEOUT_SECONDS};
 use super::super::protocol::{
     COLUMNS_MAX, Head, Outcome, RawConnection, column, end, head, prepared,
 };
@@ -21,7 +21,7 @@ use super::control::{Control, kill};
 use super::settings::{Settings, set_users};
 use super::{ServedKeyspace, errors};
 use crate::event::row::split_cell;
-use crate::source::{BackendColumn, BackendError, RowBlock, Variables, Warning};
+use crate::source::{BackendColumn, BackendError, ConnectError, RowBlock, Variables, Warning};
 use crate::telemetry;
 
 /// A connection that is logged in and set up. Dropping it takes leave of the server, and ends what it
@@ -34,6 +34,8 @@ pub(super) struct ServerConnection {
     control: Arc<Control>,
     flavour: Flavour,
     settings: Settings,
+    /// Names without a database are those of the keyspace's.
+    in_database: bool,
     /// User variables that the server knows better than the door.
     users: HashSet<String>,
     use_of: Use,
@@ -73,12 +75,14 @@ impl ServerConnection {
         served: &Arc<ServedKeyspace>,
         server: &Server,
         control: &Arc<Control>,
+        in_database: bool,
         counts_found_rows: bool,
     ) -> Result<Self, BackendError> {
         let opened = async {
             let taken = server.budget().take_for_session().await;
             let permit = taken.map_err(|exhausted| errors::exhausted(server, exhausted))?;
-            let connected = server.connect_for_client(counts_found_rows).await;
+            let database = in_database.then(|| server.database());
+            let connected = server.connect_for_client(database, counts_found_rows).await;
             let raw = connected.map_err(|error| errors::of_connect(&error))?;
             Ok::<_, BackendError>((raw, permit))
         };
@@ -95,13 +99,22 @@ impl ServerConnection {
             control: Arc::clone(control),
             flavour,
             settings: Settings::default(),
+            in_database,
             users: HashSet::new(),
             use_of: Use::Ready,
             permit: Some(permit),
         };
-        let set_up = connection.run(&set_up(flavour)).await;
-        set_up.map_err(|failed| failed.told(&served.keyspace, false))?;
+        match in_set_up_time(connection.run(&set_up(flavour))).await {
+            Some(set_up) => set_up.map_err(|failed| failed.told(&served.keyspace, false))?,
+            None => return Err(connection.late()),
+        }
         Ok(connection)
+    }
+
+    /// What the client of a new connection is told that is not set up in time.
+    pub fn late(&self) -> BackendError {
+        let (address, after) = (self.server.address(), CONNECT_TIMEOUT);
+        errors::of_connect(&ConnectError::TimedOut { address, after })
     }
 
     /// The keyspace that it is for.
@@ -146,6 +159,16 @@ impl ServerConnection {
         }
         self.users.extend(new.iter().cloned());
         Ok(new)
+    }
+
+    /// Lets names without a database be those of the keyspace's, since the client has chosen it.
+    pub async fn choose_database(&mut self) -> Result<(), Failed> {
+        if !self.in_database {
+            let name = self.server.database().replace('`', "``");
+            self.run(&format!("USE `{name}`")).await?;
+            self.in_database = true;
+        }
+        Ok(())
     }
 
     /// The server knows these user variables better than the door from now on.
@@ -330,6 +353,9 @@ impl ServerConnection {
                     SHUTDOWN | CONNECTION_KILLED | SESSION_KILLED | IDLE => Use::Gone,
                     _ => Use::Ready,
                 };
+                if let DEADLOCK | XA_DEADLOCK = said.code {
+                    self.control.note_rollback();
+                }
                 Failed::Said(BackendError::new(said.code, &said.state, said.message))
             }
             Error::Driver(DriverError::ConnectionClosed) | Error::Io(_) => {
@@ -385,6 +411,12 @@ impl Drop for ServerConnection {
     }
 }
 
+/// Waits no longer for a new connection's setting up than for the connection: a server that is stopped
+/// behind the login says nothing.
+pub(super) async fn in_set_up_time<T>(set_up: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(CONNECT_TIMEOUT, set_up).await.ok()
+}
+
 /// A row of SHOW WARNINGS.
 fn warning(row: &[u8]) -> Option<Warning> {
     let (level, rest) = split_cell(row)?;
@@ -429,6 +461,9 @@ const SHUTDOWN: u16 = 1053;
 const CONNECTION_KILLED: u16 = 1927;
 const SESSION_KILLED: u16 = 3169;
 const IDLE: u16 = 4031;
+/// Behind these the server has rolled back the transaction: ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK.
+const DEADLOCK: u16 = 1213;
+const XA_DEADLOCK: u16 = 1614;
 
 #[cfg(test)]
 mod tests {

@@ -114,6 +114,11 @@ impl Control {
         self.warnings.store(warnings, Ordering::Relaxed);
     }
 
+    /// The server has rolled back the transaction, and said so by an error, which tells no status.
+    pub fn note_rollback(&self) {
+        self.status.fetch_and(!StatusFlags::SERVER_STATUS_IN_TRANS.bits(), Ordering::Relaxed);
+    }
+
     /// There is no connection any more.
     pub fn forget(&self) {
         self.note(StatusFlags::empty(), 0);

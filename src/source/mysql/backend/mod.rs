@@ -7,6 +7,7 @@
 //! keyspace or ends. A connection is used again only if the statement before was read to its end.
 //! Nothing is tried twice: who loses a connection is told so.
 
+mod ahead;
 mod connection;
 mod control;
 mod errors;

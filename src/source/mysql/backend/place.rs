@@ -1,5 +1,6 @@
 //! Where a statement is to run, and what it asks for there.
 
+use super::ahead::Step;
 use crate::sql::set::Access;
 use crate::sql::{self, Assignment, Command, CommandKind, Databases, Show, Statement};
 
@@ -14,6 +15,8 @@ pub(super) struct Asked {
     pub databases: Databases,
     /// A SHOW, which can be written anew.
     pub show: Option<Show>,
+    /// What it does to the session's transaction.
+    pub step: Option<Step>,
     /// It needs no keyspace, wherever it runs.
     pub needs_no_table: bool,
     /// The user variables whose values it reads.
@@ -78,7 +81,24 @@ impl Asked {
             | CommandKind::Lock
             | CommandKind::Other => Place::Server,
         };
+        let step = match command.kind {
+            CommandKind::Begin => Some(Step::Begin(command.text.clone())),
+            CommandKind::Commit | CommandKind::Rollback if !command.chains() => Some(Step::End),
+            CommandKind::Commit
+            | CommandKind::Rollback
+            | CommandKind::Savepoint
+            | CommandKind::Select
+            | CommandKind::Insert
+            | CommandKind::Update
+            | CommandKind::Delete
+            | CommandKind::Replace
+            | CommandKind::Ddl
+            | CommandKind::Explain
+            | CommandKind::Lock
+            | CommandKind::Other => None,
+        };
         Self {
+            step,
             databases: command.databases(),
             needs_no_table: command.needs_no_table(),
             reads: sql::user_variables(&command.text),
@@ -88,25 +108,25 @@ impl Asked {
 
     /// Only user variables and the next transaction come here.
     fn of_set(assignments: &[Assignment]) -> Self {
-        let (mut reads, mut sets, mut reads_only) = (Vec::new(), Vec::new(), true);
+        let (mut reads, mut sets, mut reads_only, mut step) = (Vec::new(), Vec::new(), true, None);
         for assignment in assignments {
             match assignment {
                 Assignment::UserVariable { name, value } => {
                     reads.extend(sql::user_variables(&value.to_string()));
                     sets.push(name.clone());
                 }
-                Assignment::Transaction { access: Some(Access::ReadWrite), .. } => {
-                    reads_only = false;
+                &Assignment::Transaction { isolation, access, .. } => {
+                    reads_only = access != Some(Access::ReadWrite);
+                    step = Some(Step::Next { isolation, access });
                 }
-                Assignment::Transaction { .. }
-                | Assignment::Variable { .. }
+                Assignment::Variable { .. }
                 | Assignment::Names { .. }
                 | Assignment::CharacterSet { .. } => {}
             }
         }
         let is_step = sets.iter().any(|name| reads.contains(name));
         let plain = Self::plain(Place::Server, reads_only);
-        Self { reads, sets, is_step, needs_no_table: true, ..plain }
+        Self { reads, sets, is_step, step, needs_no_table: true, ..plain }
     }
 
     fn of_show(mut show: Show) -> Self {
@@ -128,6 +148,7 @@ impl Asked {
             reads_only,
             databases: Databases::default(),
             show: None,
+            step: None,
             needs_no_table: false,
             reads: Vec::new(),
             sets: Vec::new(),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
-use super::connection::{Answer, Failed, ServerConnection};
+use super::ahead::Ahead;
+use super::connection::{Answer, Failed, ServerConnection, in_set_up_time};
 use super::control::Control;
 use super::place::{Asked, Place};
 use super::rows::{GivenBack, Rows};
@@ -29,6 +30,7 @@ pub(super) struct ServersSession {
     lent: Option<oneshot::Receiver<GivenBack>>,
     /// What the connection is to, wherever it is: without one it is lost, and nobody was told.
     entered: Option<Arc<ServedKeyspace>>,
+    ahead: Ahead,
     /// The last statement was answered without a server.
     was_local: bool,
     client: Option<Introduction>,
@@ -44,6 +46,7 @@ impl ServersSession {
             connection: None,
             lent: None,
             entered: None,
+            ahead: Ahead::default(),
             was_local: true,
             client: None,
         }
@@ -86,6 +89,14 @@ impl ServersSession {
         self.control.forget();
     }
 
+    /// The keyspace that the client has chosen.
+    fn current(&self, variables: &dyn Variables) -> Option<&Arc<ServedKeyspace>> {
+        match variables.system("database") {
+            Some(Value::Text(name)) => self.servers.keyspaces.get(&name),
+            _ => None,
+        }
+    }
+
     /// The keyspace whose server the statement is for; nothing if it is for none.
     fn target(
         &self,
@@ -97,20 +108,22 @@ impl ServersSession {
             return Ok(Some(Arc::clone(connection.served())));
         }
         let keyspaces = &self.servers.keyspaces;
-        let current = match variables.system("database") {
-            Some(Value::Text(name)) => keyspaces.get(&name),
+        let names = &asked.databases.names;
+        let no_primary = match variables.system("tablet_type") {
+            Some(Value::Text(kind)) if kind != "primary" => Some(kind),
             _ => None,
         };
-        let names = &asked.databases.names;
+        let needs_server = !asked.is_without_tables();
+        let current = self
+            .current(variables)
+            .filter(|current| needs_server || no_primary.is_none() && current.primary.is_some());
         let named = || names.iter().find_map(|name| keyspaces.get(name));
         let entered = self.entered.as_ref().filter(|_| asked.needs_no_table);
         let Some(target) = current.or_else(named).or(entered) else {
             let unknown = names.first().filter(|_| asked.databases.certain && !asked.reads_lists());
             return unknown.map_or(Ok(None), |name| Err(errors::unknown_database(name)));
         };
-        if let Some(Value::Text(kind)) = variables.system("tablet_type")
-            && kind != "primary"
-        {
+        if let Some(kind) = no_primary.filter(|_| needs_server) {
             return Err(errors::not_primary(&kind));
         }
         for name in names {
@@ -169,22 +182,37 @@ impl ServersSession {
         asked: &Asked,
         variables: &dyn Variables,
     ) -> Result<(Box<ServerConnection>, bool), BackendError> {
+        let in_database =
+            self.current(variables).is_some_and(|current| Arc::ptr_eq(current, target));
         let is_new = self.entered.as_ref().is_none_or(|entered| !Arc::ptr_eq(entered, target));
         if is_new {
             self.leave();
-            self.open(target).await?;
+            self.open(target, in_database).await?;
         }
         let mut connection = self.connection.take().expect("opened, or there before");
         let mut users = asked.reads.clone();
         if asked.is_step {
             users.extend_from_slice(&asked.sets);
         }
-        let set = connection.set(variables, &users, self.servers.read_only).await;
-        // What was begun before there was a server; behind the settings, which are for it, too.
         let begins = is_new && self.local.status().in_transaction;
-        let set = match set {
-            Ok(new) if begins => connection.run("BEGIN").await.map(|()| new),
-            set => set,
+        let set_up = async {
+            let new = connection.set(variables, &users, self.servers.read_only).await?;
+            if in_database {
+                connection.choose_database().await?;
+            }
+            // What was begun before there was a server; behind the settings, which are for it, too.
+            if is_new {
+                for statement in self.ahead.statements(begins) {
+                    connection.run(&statement).await?;
+                }
+            }
+            Ok(new)
+        };
+        // What changes later may be a commit, which takes its time.
+        let set = if is_new { in_set_up_time(set_up).await } else { Some(set_up.await) };
+        let Some(set) = set else {
+            self.leave();
+            return Err(connection.late());
         };
         let new = match set {
             Ok(new) => new,
@@ -200,6 +228,9 @@ impl ServersSession {
         if begins {
             self.local.reset().await?;
         }
+        if is_new {
+            self.ahead = Ahead::default();
+        }
         let is_done = |name: &String| {
             new.contains(name) && variables.user(name).is_some_and(|value| value != Value::Null)
         };
@@ -208,14 +239,19 @@ impl ServersSession {
         Ok((connection, done))
     }
 
-    async fn open(&mut self, target: &Arc<ServedKeyspace>) -> Result<(), BackendError> {
+    async fn open(
+        &mut self,
+        target: &Arc<ServedKeyspace>,
+        in_database: bool,
+    ) -> Result<(), BackendError> {
         let Some(server) = &target.primary else {
             return Err(errors::several_shards(&target.keyspace));
         };
         let show = |state| self.client.iter().for_each(|client| (client.show_state)(state));
         show("waiting for a connection to the server");
         let found_rows = self.client.as_ref().is_some_and(|client| client.counts_found_rows);
-        let opened = ServerConnection::open(target, server, &self.control, found_rows).await;
+        let opened =
+            ServerConnection::open(target, server, &self.control, in_database, found_rows).await;
         show("executing");
         self.connection = Some(Box::new(opened?));
         self.entered = Some(Arc::clone(target));
@@ -241,10 +277,10 @@ impl ServersSession {
         variables: &dyn Variables,
     ) -> Result<Option<Routed>, BackendError> {
         self.settle().await?;
-        let Some(target) = self.target(asked, variables)? else { return Ok(None) };
         if asked.place == Place::WhereOpen && self.connection.is_none() {
             return Ok(None);
         }
+        let Some(target) = self.target(asked, variables)? else { return Ok(None) };
         if self.servers.read_only && !asked.reads_only {
             return Err(errors::read_only());
         }
@@ -264,7 +300,13 @@ impl ServersSession {
     ) -> Result<BackendReply, BackendError> {
         let Some(routed) = self.route(asked, text, variables).await? else {
             self.was_local = true;
-            return self.local.execute(text, variables).await;
+            let reply = self.local.execute(text, variables).await?;
+            // Who may only read does so in a transaction of any other kind as well.
+            let heeded = asked.reads_only || !self.servers.read_only;
+            if let Some(step) = asked.step.as_ref().filter(|_| heeded) {
+                self.ahead.take(step);
+            }
+            return Ok(reply);
         };
         self.was_local = false;
         let Routed { mut connection, text, done } = routed;
@@ -360,6 +402,12 @@ impl Asked {
     fn reads_lists(&self) -> bool {
         matches!(self.show, Some(Show::List { .. }))
     }
+
+    /// Whether it is about no more than the session and its transaction, or computes.
+    fn is_without_tables(&self) -> bool {
+        let needs_none = self.needs_no_table || self.place == Place::Transaction;
+        needs_none && self.databases.names.is_empty()
+    }
 }
 
 #[async_trait]
@@ -430,6 +478,7 @@ impl BackendSession for ServersSession {
         // What is lost already needs no rollback.
         let _ = self.settle().await;
         self.leave();
+        self.ahead = Ahead::default();
         self.local.reset().await
     }
 }

@@ -18,8 +18,8 @@ pub(in super::super) struct Credentials<'a> {
     pub user: &'a str,
     /// The password; none is the empty one.
     pub password: Option<&'a str>,
-    /// The database that unqualified names are of.
-    pub database: &'a str,
+    /// The database that unqualified names are of; none until a USE says which.
+    pub database: Option<&'a str>,
     /// The largest packet that this side takes.
     pub max_packet: u32,
     /// UPDATE counts the rows that it finds, not those that it changes.
@@ -40,6 +40,9 @@ pub(super) async fn log_in(
     connection.capabilities = greeting.capabilities() & (NEEDED | WANTED);
     if credentials.counts_found_rows {
         connection.capabilities |= CapabilityFlags::CLIENT_FOUND_ROWS;
+    }
+    if credentials.database.is_none() {
+        connection.capabilities -= CapabilityFlags::CLIENT_CONNECT_WITH_DB;
     }
     connection.id = greeting.connection_id();
     connection.version = greeting.server_version_str().into_owned();
@@ -83,7 +86,7 @@ impl Proof<'_> {
             data.as_deref(),
             SINCE_UTF8MB4,
             Some(credentials.user.as_bytes()),
-            Some(credentials.database.as_bytes()),
+            credentials.database.map(str::as_bytes),
             Some(self.plugin.borrow()),
             capabilities,
             Some(attributes),
