@@ -328,11 +328,8 @@ type Identity = (String, String, bool);
 /// Sets what would otherwise change the meaning or the text of what is read.
 fn session(flavour: Flavour) -> String {
     // A server's own limit for its clients' queries would cut long reads.
-    let unlimited = match flavour {
-        Flavour::Mysql => "max_execution_time = 0",
-        Flavour::MariaDb => "max_statement_time = 0",
-    };
-    format!("SET time_zone = '+00:00', sql_mode = '', {unlimited}")
+    let time_max = flavour.statement_time_variable();
+    format!("SET time_zone = '+00:00', sql_mode = '', {time_max} = 0")
 }
 
 const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";

@@ -65,6 +65,14 @@ impl Flavour {
             false => Self::Mysql,
         }
     }
+
+    /// The variable that bounds the time of a session's statements; 0 is no bound.
+    const fn statement_time_variable(self) -> &'static str {
+        match self {
+            Self::Mysql => "max_execution_time",
+            Self::MariaDb => "max_statement_time",
+        }
+    }
 }
 
 /// What a look at a server has shown.

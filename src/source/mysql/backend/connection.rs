@@ -436,10 +436,7 @@ fn warning(row: &[u8]) -> Option<Warning> {
 /// What holds for all statements: their time is bounded by the door, texts come in the
 /// columns' own character sets, and a client may be as slow as the door lets it.
 fn set_up(flavour: Flavour) -> String {
-    let time_max = match flavour {
-        Flavour::Mysql => "max_execution_time",
-        Flavour::MariaDb => "max_statement_time",
-    };
+    let time_max = flavour.statement_time_variable();
     format!(
         "SET time_zone = '+00:00', character_set_client = utf8mb4, character_set_results = NULL, \
          {time_max} = 0, wait_timeout = {WAIT_TIMEOUT_SECONDS}, \

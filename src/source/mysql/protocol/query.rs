@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use mysql_async::prelude::FromRow;
 use mysql_async::{Column, DriverError, Error};
 use mysql_common::io::ParseBuf;
@@ -79,7 +78,7 @@ impl RawConnection {
             let packet = self.packet().await?;
             columns.push(ParseBuf(&packet).parse(()).map_err(io)?);
         }
-        let packet: Bytes = self.packet().await?;
+        let packet = self.packet().await?;
         match end(&packet)? {
             Some(_) => Ok(columns),
             None => Err(unexpected(&packet)),
