@@ -63,8 +63,17 @@ pub struct Outcome {
     pub wall: Spread,
 }
 
+/// What both came to.
+pub struct Comparison {
+    pub ours: Outcome,
+    pub theirs: Outcome,
+    /// How many times as long as ours theirs took, turn by turn: a machine that is slow for a while
+    /// is so for both.
+    pub speed: Spread,
+}
+
 /// Runs both in turns, `rows` rows per statement, and prints a line for each.
-pub fn compare(ours: &mut Side, theirs: &mut Side, rows: u64) -> (Outcome, Outcome) {
+pub fn compare(ours: &mut Side, theirs: &mut Side, rows: u64) -> Comparison {
     let mut sides = [ours, theirs];
     let mut times = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
     for _ in 0..RUNS {
@@ -80,6 +89,8 @@ pub fn compare(ours: &mut Side, theirs: &mut Side, rows: u64) -> (Outcome, Outco
             cpus.push((cpu(side.pid) - cpu_before).as_secs_f64() / millions);
         }
     }
+    let [(_, our_walls), (_, their_walls)] = &times;
+    let speed = Spread::of(their_walls.iter().zip(our_walls).map(|(b, a)| b / a).collect());
     let outcomes =
         times.map(|(cpu, wall)| Outcome { cpu: Spread::of(cpu), wall: Spread::of(wall) });
     for (side, outcome) in sides.iter().zip(&outcomes) {
@@ -90,8 +101,8 @@ pub fn compare(ours: &mut Side, theirs: &mut Side, rows: u64) -> (Outcome, Outco
         );
     }
     let [ours, theirs] = outcomes;
-    (ours, theirs)
+    Comparison { ours, theirs, speed }
 }
 
 /// Runs per side; the table shows the smallest, the middle and the largest.
-pub const RUNS: usize = 5;
+pub const RUNS: usize = 9;

@@ -1,6 +1,6 @@
 //! Rows per CPU time, side by side with MariaDB.
 
-use super::compare::{Side, compare};
+use super::compare::{Comparison, Side, compare};
 use super::figures::{SystemCalls, aim};
 use super::servers::{LoggedRows, TABLE, Vstreamd, fill};
 
@@ -17,11 +17,11 @@ pub fn encoder() {
             ours.prepare();
             theirs.prepare();
         }
-        let (our, their) = compare(&mut ours, &mut theirs, ENCODER_ROWS);
-        let cpu = their.cpu.median / our.cpu.median;
+        let compared = compare(&mut ours, &mut theirs, ENCODER_ROWS);
+        let cpu = compared.theirs.cpu.median / compared.ours.cpu.median;
         let figure = format!("mariadbd's CPU over ours, {form} rows");
         aim(&figure, cpu, "times", cpu >= 4.0, "at least 4");
-        let wall = their.wall.median / our.wall.median;
+        let wall = compared.speed.median;
         println!("mariadbd's wall time over ours, {form} rows: {wall:.2} times");
         system_calls(&mut ours, form);
     }
@@ -52,8 +52,8 @@ pub fn copy() {
     let mut theirs = Side::mariadb("copied", COPY_ROWS, 1);
     let statement = format!("VSTREAM * FROM bench WHERE pos > '' LIMIT {COPY_ROWS}");
     let mut ours = Side::vstreamd(&server, statement, 1);
-    let (ours, theirs) = compare(&mut ours, &mut theirs, COPY_ROWS);
-    let speed = theirs.wall.median / ours.wall.median;
+    let Comparison { ours, theirs, speed } = compare(&mut ours, &mut theirs, COPY_ROWS);
+    let speed = speed.median;
     aim("our rows per second over mariadbd's", speed, "times", speed >= 0.8, "at least 0.8");
     println!("mariadbd's CPU over ours: {:.2} times", theirs.cpu.median / ours.cpu.median);
 }
