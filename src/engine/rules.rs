@@ -65,6 +65,11 @@ impl Rules {
         self.rules.iter().filter(exact).map(|(_, rule)| &*rule.match_)
     }
 
+    /// Whether a table that is not named can fit.
+    pub fn match_more_than_named(&self) -> bool {
+        self.rules.iter().any(|(matcher, _)| matches!(matcher, Matcher::Regex(_)))
+    }
+
     /// The tables that a source has to read.
     pub fn scope(&self, keyspace: &str) -> Scope {
         let named = self.named().filter(|table| !is_internal(table));

@@ -58,8 +58,9 @@ impl ShardStream {
         if !snapshot.position().contains_set(&seen) {
             return Err(behind(&seen));
         }
-        // A table made before the snapshot and after the list would be in neither.
-        if fresh && self.find_more_tables().await? {
+        // A table made before the snapshot and after the list would be in neither. Those that are
+        // named were on the list.
+        if fresh && self.rules.match_more_than_named() && self.find_more_tables().await? {
             return Ok(());
         }
         let view = View { snapshot, taken: Instant::now(), moved: fresh, used: false, table: None };

@@ -1,7 +1,7 @@
 //! Which part of its history a server's log still holds.
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error};
+use mysql_async::{Conn, Error, Row};
 
 use super::Flavour;
 use super::connect::Server;
@@ -128,8 +128,33 @@ async fn begin(conn: &mut Conn, file: &str) -> mysql_async::Result<Answer> {
     before_place(conn, file, 4).await
 }
 
+/// What is in MariaDB's log before a place near its end; NULL if there is no such place.
+///
+/// The server finds out by reading its file up to there, which takes long for a large one. Where
+/// nothing was logged behind the place, all that the log holds is known to be it: the order of the
+/// questions is what makes that true, since a transaction's GTID is known before the place behind
+/// it.
+pub async fn at_place(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Answer> {
+    let whole = conn.query_first("SELECT @@GLOBAL.gtid_binlog_pos").await?;
+    // A user may have no right to see this.
+    let end: mysql_async::Result<Option<Row>> = conn.query_first("SHOW MASTER STATUS").await;
+    let end = match end {
+        Err(Error::Server(_)) => None,
+        end => end?,
+    };
+    let place = end.and_then(|row| {
+        let file: String = row.get_opt(0)?.ok()?;
+        let at: u64 = row.get_opt(1)?.ok()?;
+        Some((file, at))
+    });
+    match place {
+        Some((last, end)) if last == file && end == at => Ok(whole),
+        _ => before_place(conn, file, at).await,
+    }
+}
+
 /// What is in MariaDB's log before a place of it; NULL if there is no such place.
-pub async fn before_place(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Answer> {
+async fn before_place(conn: &mut Conn, file: &str, at: u64) -> mysql_async::Result<Answer> {
     conn.exec_first("SELECT BINLOG_GTID_POS(?, ?)", (file, at)).await
 }
 

@@ -102,8 +102,8 @@ impl Server {
     ) -> Result<(Connection<RawConnection>, Connection), SourceError> {
         let permits = self.budget.take_two().await;
         let permits = permits.map_err(|exhausted| self.exhausted(exhausted))?;
-        let view = self.in_connect_time(self.log_in_for_view(permits.0)).await?;
-        Ok((view, self.in_connect_time(self.log_in(permits.1)).await?))
+        let view = self.in_connect_time(self.log_in_for_view(permits.0));
+        Ok(tokio::try_join!(view, self.in_connect_time(self.log_in(permits.1)))?)
     }
 
     fn exhausted(&self, Exhausted { max, waited }: Exhausted) -> ConnectError {

@@ -57,14 +57,17 @@ impl View {
     ) -> Result<(Self, Connection<RawConnection>), SourceError> {
         let (connection, mut locker) = server.connect_for_view().await?;
         let opening = async {
+            let flavour = connection.flavour;
+            let tables = match flavour {
+                Flavour::Mysql => tables.get(..LOCKED_TABLES_MAX).unwrap_or(tables),
+                Flavour::MariaDb => tables,
+            };
             let mut opening = Opening { server, names, tables, connection };
-            preflight::require_fit(&mut locker.conn, locker.flavour, server).await?;
-            match opening.connection.flavour {
-                Flavour::Mysql => {
-                    opening.tables = tables.get(..LOCKED_TABLES_MAX).unwrap_or(tables);
-                    opening.mysql(locker).await
-                }
-                Flavour::MariaDb => opening.mariadb(locker).await,
+            let fit = preflight::require_fit(&mut locker.conn, locker.flavour, server);
+            let (tables, ()) = tokio::try_join!(opening.describe(), fit)?;
+            match flavour {
+                Flavour::Mysql => opening.mysql(locker, tables).await,
+                Flavour::MariaDb => opening.mariadb(locker, tables).await,
             }
         };
         server.in_time(opening).await
@@ -83,8 +86,8 @@ impl Opening<'_> {
     async fn mariadb(
         mut self,
         mut other: Connection,
+        tables: HashMap<TableName, Table>,
     ) -> Result<(View, Connection<RawConnection>), SourceError> {
-        let tables = self.describe().await?;
         self.begin().await?;
         let failed = |error| self.server.broken(POSITION, error);
         let conn = &mut self.connection.conn;
@@ -96,7 +99,7 @@ impl Opening<'_> {
         };
         let (file, place) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"));
         let place: u64 = place.parse().map_err(|error| self.server.unreadable(error))?;
-        let found = bounds::before_place(&mut other.conn, file, place).await.map_err(failed)?;
+        let found = bounds::at_place(&mut other.conn, file, place).await.map_err(failed)?;
         let position = found.flatten().ok_or("the log has no such place");
         let position = position.map_err(|error| self.server.unreadable(error))?;
         let position = position.parse().map_err(|error| self.server.unreadable(error))?;
@@ -116,9 +119,9 @@ impl Opening<'_> {
     async fn mysql(
         mut self,
         mut locker: Connection,
+        mut tables: HashMap<TableName, Table>,
     ) -> Result<(View, Connection<RawConnection>), SourceError> {
         let failed = |error| self.server.broken("lock tables", error);
-        let mut tables = self.describe().await?;
         let mut lock = Lock::Held;
         for mode in modes(&tables) {
             if let Lock::Missing = lock {
