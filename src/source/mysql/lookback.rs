@@ -145,8 +145,23 @@ impl Missing {
 }
 
 /// The first halves of the XA transactions of these names among what the server had executed when
-/// it told `until`; the log no longer says where the others are.
+/// it told `until`; the log no longer says where the others are. None if it takes too long: whoever
+/// meets their commits searches then.
 pub(super) async fn prepared(
+    server: &Server,
+    places: Vec<GtidSet>,
+    until: &GtidSet,
+    xids: &[String],
+) -> Result<Vec<Gtid>, SourceError> {
+    let search = prepared_among(server, places, until, xids);
+    tokio::time::timeout(PREPARED_TIME_MAX, search).await.unwrap_or_else(|_| {
+        let xids = xids.join(" ");
+        tracing::info!(server = server.name(), xids, "XA transactions were prepared too long ago");
+        Ok(Vec::new())
+    })
+}
+
+async fn prepared_among(
     server: &Server,
     places: Vec<GtidSet>,
     until: &GtidSet,
@@ -209,6 +224,8 @@ async fn search(
 pub(super) const SEARCH_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long what became of a search is the answer to whoever asks again.
 const KEPT_TIME: Duration = Duration::from_secs(600);
+/// How long the opening of a view waits for those that are prepared at that time.
+const PREPARED_TIME_MAX: Duration = Duration::from_secs(20);
 /// More of them are not remembered.
 const SEARCHES_MAX: usize = 100;
 
