@@ -2,11 +2,12 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use tempfile::TempDir;
 
 use super::super::run;
 use super::super::served::{configure, url};
 use super::{Passed, USERS, code, direct};
-use crate::harness::real::{mariadb, mysql};
+use crate::harness::real::{Server, mariadb, mysql};
 use crate::harness::vstreamd::Vstreamd;
 
 #[tokio::test]
@@ -57,32 +58,61 @@ async fn what_is_begun_before_there_is_a_server_is_begun_there_the_same_way() {
     }
 }
 
+/// A vstreamd that serves two databases of a server, each with a table, and a client of the first.
+async fn over_two(server: &Server, databases: [&str; 2]) -> (Vstreamd, TempDir, Conn) {
+    for database in databases {
+        let [drop, create, table] = [
+            format!("DROP DATABASE IF EXISTS {database}"),
+            format!("CREATE DATABASE {database}"),
+            format!("CREATE TABLE {database}.t (id INT PRIMARY KEY, v INT)"),
+        ];
+        let rows = format!("INSERT INTO {database}.t VALUES (1, 0), (2, 0), (3, 0), (4, 0)");
+        run(server, &[&drop, &create, &table, &rows]).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let keyspaces = databases.map(|name| (name, url(server, name)));
+    let config = configure(directory.path(), &keyspaces);
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}{USERS}")).unwrap();
+    let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
+    let options = OptsBuilder::default()
+        .ip_or_hostname(vstreamd.address.ip().to_string())
+        .tcp_port(vstreamd.address.port())
+        .user(Some("app"))
+        .pass(Some("secret"))
+        .db_name(Some(databases[0]))
+        .prefer_socket(false);
+    let conn = Conn::new(options).await.unwrap();
+    (vstreamd, directory, conn)
+}
+
+#[tokio::test]
+async fn the_next_transaction_is_as_was_said_in_whatever_keyspace() {
+    for server in [mysql(), mariadb()] {
+        let databases = ["passed_next_a", "passed_next_b"];
+        let (vstreamd, _directory, mut conn) = over_two(server, databases).await;
+        let insert = "INSERT INTO t VALUES (9, 9)";
+        for statement in ["SELECT * FROM t", "SET TRANSACTION READ ONLY", "USE passed_next_b"] {
+            conn.query_drop(statement).await.unwrap();
+        }
+        let refused = conn.query_drop(insert).await.unwrap_err();
+        assert_eq!(code(&refused), 1792, "{:?}", server.kind);
+        conn.query_drop("COMMIT").await.unwrap();
+        // It is one transaction that is so, and no other.
+        for statement in ["SET TRANSACTION READ ONLY", "SELECT * FROM t", "USE passed_next_a"] {
+            conn.query_drop(statement).await.unwrap();
+        }
+        conn.query_drop(insert).await.unwrap();
+        drop(conn);
+        assert!(vstreamd.stop().success());
+    }
+}
+
 #[tokio::test]
 async fn a_deadlock_ends_the_transaction() {
     for server in [mysql(), mariadb()] {
-        for database in ["passed_dead_a", "passed_dead_b"] {
-            let [drop, create, table] = [
-                format!("DROP DATABASE IF EXISTS {database}"),
-                format!("CREATE DATABASE {database}"),
-                format!("CREATE TABLE {database}.t (id INT PRIMARY KEY, v INT)"),
-            ];
-            let rows = format!("INSERT INTO {database}.t VALUES (1, 0), (2, 0), (3, 0), (4, 0)");
-            run(server, &[&drop, &create, &table, &rows]).await;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        let keyspaces = ["passed_dead_a", "passed_dead_b"].map(|name| (name, url(server, name)));
-        let config = configure(directory.path(), &keyspaces);
-        let text = std::fs::read_to_string(&config).unwrap();
-        std::fs::write(&config, format!("{text}{USERS}")).unwrap();
-        let vstreamd = Vstreamd::start_with(directory.path(), &["--config", &config]);
-        let options = OptsBuilder::default()
-            .ip_or_hostname(vstreamd.address.ip().to_string())
-            .tcp_port(vstreamd.address.port())
-            .user(Some("app"))
-            .pass(Some("secret"))
-            .db_name(Some("passed_dead_a"))
-            .prefer_socket(false);
-        let mut conn = Conn::new(options).await.unwrap();
+        let databases = ["passed_dead_a", "passed_dead_b"];
+        let (vstreamd, _directory, mut conn) = over_two(server, databases).await;
         let mut other = direct(server, "passed_dead_a").await;
         conn.query_drop("BEGIN").await.unwrap();
         conn.query_drop("UPDATE t SET v = 1 WHERE id = 1").await.unwrap();

@@ -1,4 +1,4 @@
-//! What was said of a transaction before there was a server to say it to.
+//! What was said of a transaction before it was known which server it would be on.
 
 use crate::sql::Assignment;
 use crate::sql::set::{Access, Isolation};
@@ -14,7 +14,8 @@ pub(super) enum Step {
     End,
 }
 
-/// How the session's transaction was begun, and how its next one is to be, as far as no server knows.
+/// How the session's transaction was begun, and how its next one is to be, as far as it may be on a server
+/// that does not know.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     isolation: Option<Isolation>,
@@ -39,6 +40,20 @@ impl Ahead {
             }
             Step::Next { .. } => {}
             Step::End => *self = Self::default(),
+        }
+    }
+
+    /// The transaction was begun on a server.
+    pub fn begun(&mut self) {
+        self.begin = None;
+    }
+
+    /// A server has answered a statement: it knows how its next transaction is to be, but another
+    /// one, on which that may be, does not.
+    pub fn pass(&mut self, step: Option<&Step>) {
+        match step {
+            Some(next @ Step::Next { .. }) => self.take(next),
+            Some(Step::Begin(_) | Step::End) | None => *self = Self::default(),
         }
     }
 
@@ -79,5 +94,9 @@ mod tests {
         ahead.take(&next(None, Some(Access::ReadOnly)));
         ahead.take(&Step::End);
         assert!(ahead.statements(false).is_empty());
+        ahead.pass(Some(&next(Some(Isolation::ReadCommitted), Some(Access::ReadOnly))));
+        assert_eq!(ahead.statements(false), [set]);
+        ahead.pass(None);
+        assert!(ahead.statements(false).is_empty(), "a statement was the next transaction");
     }
 }

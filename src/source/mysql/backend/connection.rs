@@ -305,20 +305,14 @@ impl ServerConnection {
         if count > COLUMNS_MAX {
             return Err(self.broken("more columns than there can be"));
         }
-        let mut columns = Vec::new();
-        for _ in 0..count {
-            let packet = self.packet().await?;
-            let mut column = column(&packet).map_err(|error| self.failed(error))?;
+        let definitions = self.raw()?.definitions(count, column).await;
+        let mut columns = definitions.map_err(|error| self.failed(error))?;
+        for column in &mut columns {
             if column.schema == self.server.database() {
                 column.schema.clone_from(&self.served.keyspace);
             }
-            columns.push(BackendColumn::Served(column));
         }
-        let packet = self.packet().await?;
-        match end(&packet) {
-            Ok(Some(_)) => Ok(columns),
-            Ok(None) | Err(_) => Err(self.broken("no end of the columns")),
-        }
+        Ok(columns.into_iter().map(BackendColumn::Served).collect())
     }
 
     async fn packet(&mut self) -> Result<Bytes, Failed> {

@@ -229,7 +229,7 @@ impl ServersSession {
             self.local.reset().await?;
         }
         if is_new {
-            self.ahead = Ahead::default();
+            self.ahead.begun();
         }
         let is_done = |name: &String| {
             new.contains(name) && variables.user(name).is_some_and(|value| value != Value::Null)
@@ -292,6 +292,14 @@ impl ServersSession {
         Ok(Some(Routed { connection, text, done }))
     }
 
+    /// A server has answered a statement, which was its next transaction if it has to do with any.
+    fn pass(&mut self, asked: &Asked) {
+        let is_aside = asked.needs_no_table && asked.step.is_none();
+        if !is_aside && asked.show.is_none() {
+            self.ahead.pass(asked.step.as_ref());
+        }
+    }
+
     async fn run(
         &mut self,
         asked: &Asked,
@@ -316,6 +324,7 @@ impl ServersSession {
         }
         match connection.query(&text).await {
             Ok(Answer::Ok(outcome)) => {
+                self.pass(asked);
                 self.connection = Some(connection);
                 Ok(BackendReply::Ok(BackendOk {
                     affected_rows: outcome.affected_rows,
@@ -325,6 +334,7 @@ impl ServersSession {
                 }))
             }
             Ok(Answer::Rows(columns)) => {
+                self.pass(asked);
                 let control = Arc::clone(&self.control);
                 let (rows, lent) = Rows::new(columns, connection, control);
                 self.lent = Some(lent);

@@ -73,14 +73,22 @@ impl RawConnection {
     }
 
     async fn columns(&mut self, count: u64) -> Result<Vec<Column>> {
-        let mut columns = Vec::new();
+        self.definitions(count, |packet| ParseBuf(packet).parse(()).map_err(io)).await
+    }
+
+    /// The definitions of so many columns, each as `read` takes it, and what ends them.
+    pub async fn definitions<T>(
+        &mut self,
+        count: u64,
+        read: impl Fn(&[u8]) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut definitions = Vec::new();
         for _ in 0..count {
-            let packet = self.packet().await?;
-            columns.push(ParseBuf(&packet).parse(()).map_err(io)?);
+            definitions.push(read(&self.packet().await?)?);
         }
         let packet = self.packet().await?;
         match end(&packet)? {
-            Some(_) => Ok(columns),
+            Some(_) => Ok(definitions),
             None => Err(unexpected(&packet)),
         }
     }
