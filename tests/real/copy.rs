@@ -4,6 +4,7 @@
 mod exact;
 mod keys;
 mod many;
+mod places;
 mod rebuild;
 mod trouble;
 

@@ -124,6 +124,14 @@ async fn files(conn: &mut Conn) -> mysql_async::Result<Vec<String>> {
 }
 
 /// What is in the log before this file of MariaDB's.
+pub async fn before_file(
+    conn: &mut Conn,
+    file: &str,
+    server: &Server,
+) -> Result<GtidSet, SourceError> {
+    set(server, begin(conn, file).await)
+}
+
 async fn begin(conn: &mut Conn, file: &str) -> mysql_async::Result<Answer> {
     before_place(conn, file, 4).await
 }

@@ -41,14 +41,16 @@ pub struct Connection<C = Conn> {
     pub folds_names: bool,
     /// As whom the server has let us in: `user@host`, as its own grants name it.
     pub account: String,
+    /// Which server it is: behind one address there may be several.
+    pub instance: String,
     permit: Permit,
 }
 
 impl<C> Connection<C> {
     fn new(conn: C, identity: Option<Identity>, permit: Permit) -> Self {
-        let (version, account, folds_names) = identity.unwrap_or_default();
+        let (version, account, folds_names, instance) = identity.unwrap_or_default();
         let flavour = Flavour::of_version(&version);
-        Self { conn, flavour, version, folds_names, account, permit }
+        Self { conn, flavour, version, folds_names, account, instance, permit }
     }
 
     /// The connection and its place in the budget, which is taken until the permit is dropped.
@@ -219,7 +221,8 @@ impl Server {
         let identity = conn.query(IDENTITY).await.map_err(failed)?.pop();
         let mut connection = Connection::new(conn, identity, permit);
         let session = format!(
-            "{}, net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}",
+            "{}, net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
+             lock_wait_timeout = {LOCK_WAIT_SECONDS}",
             session(connection.flavour)
         );
         connection.conn.run(&session).await.map_err(failed)?;
@@ -322,8 +325,8 @@ fn cause(error: Error) -> Cause {
     }
 }
 
-/// The server's version, as whom it knows us, and whether it folds names.
-type Identity = (String, String, bool);
+/// The server's version, as whom it knows us, whether it folds names, and which one it is.
+type Identity = (String, String, bool, String);
 
 /// Sets what would otherwise change the meaning or the text of what is read.
 fn session(flavour: Flavour) -> String {
@@ -332,7 +335,11 @@ fn session(flavour: Flavour) -> String {
     format!("SET time_zone = '+00:00', sql_mode = '', {time_max} = 0")
 }
 
-const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0";
+const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0, \
+    CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port)";
+/// How long a view waits for a table whose definition is being changed: it keeps the server from
+/// forgetting old rows.
+const LOCK_WAIT_SECONDS: u32 = 60;
 /// From the name's look-up to a session that is set up.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.

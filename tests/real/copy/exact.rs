@@ -128,7 +128,15 @@ async fn snapshots(server: &real::Server, count: usize) -> Vec<(GtidSet, Tables)
             let order = if taken.len() % 2 == 0 { "OFF" } else { "ON" };
             admin.query_drop(format!("SET GLOBAL binlog_order_commits = {order}")).await.unwrap();
         }
-        let mut snapshot = source.snapshot(&names).await.unwrap();
+        let flush = async {
+            // A view may be opened while the log goes over to another file.
+            if taken.len() % 4 == 3 {
+                tokio::time::sleep(Duration::from_micros(fastrand::u64(0..8_000))).await;
+                admin.query_drop("FLUSH BINARY LOGS").await.unwrap();
+            }
+        };
+        let (snapshot, ()) = tokio::join!(source.snapshot(&names), flush);
+        let mut snapshot = snapshot.unwrap();
         match shown(&mut *snapshot, &names).await {
             Ok(tables) => taken.push((snapshot.position().clone(), tables)),
             Err(SourceError::Unfit { what, .. }) if what.contains("could not be locked") => {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::cell::{Form, Printer};
 use super::query::{Query, SORT_BYTES_MAX};
 use super::rows::{Rows, silent};
-use super::view;
+use super::view::{self, DEADLOCK, LOCK_WAIT_TIMEOUT};
 use crate::event::{RowsEvent, TableName};
 use crate::source::mysql::connect::{Connection, Server};
 use crate::source::mysql::copies::{CopyPlace, LOOK_INTERVAL};
@@ -94,9 +94,15 @@ impl Reader {
 
     async fn scan(&mut self, order: Order) -> Stop {
         let Order { table, query, batch: batch_max, begun, batches } = order;
+        let may_yield = !table.schema.key.is_empty();
+        let mut scarce = Box::pin(scarce(self.server.clone()));
         let begin = timeout(SORT_TIME_MAX, self.begin(&table, &query));
         let begin = tokio::select! {
             begin = begin => begin,
+            scarce = &mut scarce, if may_yield => {
+                let _ = begun.send(Err(SourceError::SnapshotYielded(scarce)));
+                return Stop::Unwanted;
+            }
             () = batches.closed() => return Stop::Unwanted,
         };
         let (printer, statement) = match begin {
@@ -116,8 +122,6 @@ impl Reader {
         let mut rows = Rows::new(Arc::clone(&table.schema), printer, query.skip);
         // A table without a key cannot always be read on in the middle.
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
-        let may_yield = !table.schema.key.is_empty();
-        let mut scarce = Box::pin(scarce(self.server.clone()));
         loop {
             let read = tokio::select! {
                 read = rows.read(&mut self.connection.conn, &self.server, batch_max) => read,
@@ -199,12 +203,16 @@ impl Reader {
     /// Ends the connection and with it the view, at once, whatever the server is doing for it.
     fn hang_up(self) {
         let Self { server, connection, place, .. } = self;
-        let id = connection.conn.id();
+        let (id, instance) = (connection.conn.id(), connection.instance.clone());
         let (conn, permit) = connection.into_parts();
         drop(conn);
         telemetry::spawn("end a view", async move {
             // A server that sorts does not look whether anybody is still there.
             let kill = async |other: &mut Connection| {
+                // Somebody else has that number on another server.
+                if other.instance != instance {
+                    return Ok(());
+                }
                 let killed = other.conn.query_drop(format!("KILL {id}")).await;
                 killed.map_err(|error| server.broken("end a view", error))
             };
@@ -253,8 +261,9 @@ pub(super) fn failed(server: &Server, table: &TableName, error: Error) -> Source
         TABLE_CHANGED | NO_SUCH_TABLE | NO_SUCH_COLUMN => {
             SourceError::SnapshotOutdated(table.clone())
         }
-        // Somebody ended the statement, or the server is shutting down.
-        1053 | 1317 | 1927 | 1969 | 3024 | 3032 => {
+        // Somebody ended the statement, or the server is shutting down, or the table's definition is
+        // being changed.
+        1053 | 1317 | 1927 | 1969 | 3024 | 3032 | LOCK_WAIT_TIMEOUT | DEADLOCK => {
             server.broken(&format!("read rows of {table}"), error)
         }
         _ => SourceError::Corrupt {
@@ -280,3 +289,27 @@ const TABLE_CHANGED: u16 = 1412;
 const NO_SUCH_TABLE: u16 = 1146;
 const NO_SUCH_COLUMN: u16 = 1054;
 const NO_SUCH_INDEX: u16 = 1176;
+
+#[cfg(test)]
+mod tests {
+    use mysql_async::ServerError;
+
+    use super::*;
+    use crate::source::mysql::{Budget, ServerUrl};
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        let url = ServerUrl::parse("mysql://root@h/ks").expect("a URL");
+        let server = Server::new("zone1-100", url, Arc::new(Budget::new(1)));
+        let error = |code| {
+            let (message, state) = ("said".to_owned(), "HY000".to_owned());
+            let said = Error::Server(ServerError { code, message, state });
+            failed(&server, &TableName::new("ks", "t"), said)
+        };
+        assert!(matches!(error(LOCK_WAIT_TIMEOUT), SourceError::Disconnected { .. }));
+        assert!(matches!(error(DEADLOCK), SourceError::Disconnected { .. }));
+        assert!(matches!(error(TABLE_CHANGED), SourceError::SnapshotOutdated(_)));
+        let syntax = error(1064);
+        assert!(matches!(syntax, SourceError::Corrupt { .. }), "{syntax}");
+    }
+}

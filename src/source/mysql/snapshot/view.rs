@@ -7,6 +7,7 @@
 //! missed. It is never read after, and no lock is ever taken on more than the tables to be copied.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
@@ -48,6 +49,33 @@ enum Lock {
     Missing,
 }
 
+impl Lock {
+    /// Why there is none.
+    fn failure(self) -> Option<Inexact> {
+        match self {
+            Self::Held => None,
+            Self::Failed(why) => Some(why),
+            Self::Missing => Some(Inexact::Busy),
+        }
+    }
+}
+
+/// How tables are locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// All of them, behind everybody who writes.
+    Read,
+    /// Those without a key, before everybody who comes later.
+    Write,
+}
+
+/// Where an open view is.
+struct Shown {
+    position: GtidSet,
+    /// Nothing but its file's head is before it in its file.
+    begins_file: bool,
+}
+
 impl View {
     /// Opens a view of the first of these tables, in the order in which they are given.
     pub async fn open(
@@ -57,6 +85,14 @@ impl View {
     ) -> Result<(Self, Connection<RawConnection>), SourceError> {
         let (connection, mut locker) = server.connect_for_view().await?;
         let opening = async {
+            // One of them would tell a position that is none of the other's view.
+            if connection.instance != locker.instance {
+                let address = server.address();
+                let context = format!(
+                    "another server answers at {address} than the one that shows the tables"
+                );
+                return Err(SourceError::Disconnected { context, source: None });
+            }
             let flavour = connection.flavour;
             let tables = match flavour {
                 Flavour::Mysql => tables.get(..LOCKED_TABLES_MAX).unwrap_or(tables),
@@ -86,9 +122,31 @@ impl Opening<'_> {
     async fn mariadb(
         mut self,
         mut other: Connection,
-        tables: HashMap<TableName, Table>,
+        mut tables: HashMap<TableName, Table>,
     ) -> Result<(View, Connection<RawConnection>), SourceError> {
         self.begin().await?;
+        let mut shown = self.shown(&mut other).await?;
+        if !shown.begins_file {
+            return Ok(self.opened(shown.position, None, tables));
+        }
+        // A new file is told as the place before the last transactions of the one before it, which
+        // are already in the position, are in any view. Who has a lock knows that none is on its way.
+        self.tables = self.tables.get(..LOCKED_TABLES_MAX).unwrap_or(self.tables);
+        tables.retain(|name, _| self.tables.contains(name));
+        let lock = self.lock(&mut other, &mut tables, &[Mode::Read; 3]).await?;
+        if let Lock::Failed(_) = lock {
+            self.settle(&mut other).await?;
+        }
+        self.begin().await?;
+        shown = self.shown(&mut other).await?;
+        let unlocked = other.conn.query_drop("UNLOCK TABLES").await;
+        unlocked.map_err(|error| self.server.broken(LOCK, error))?;
+        let inexact = lock.failure().filter(|_| shown.begins_file);
+        Ok(self.opened(shown.position, inexact, tables))
+    }
+
+    /// The position of MariaDB's view that is open.
+    async fn shown(&mut self, other: &mut Connection) -> Result<Shown, SourceError> {
         let failed = |error| self.server.broken(POSITION, error);
         let conn = &mut self.connection.conn;
         let status: Vec<(String, String)> =
@@ -100,10 +158,33 @@ impl Opening<'_> {
         let (file, place) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"));
         let place: u64 = place.parse().map_err(|error| self.server.unreadable(error))?;
         let found = bounds::at_place(&mut other.conn, file, place).await.map_err(failed)?;
-        let position = found.flatten().ok_or("the log has no such place");
-        let position = position.map_err(|error| self.server.unreadable(error))?;
-        let position = position.parse().map_err(|error| self.server.unreadable(error))?;
-        Ok(self.opened(position, None, tables))
+        // While its log goes over to another file, a server may tell the one with the other's place.
+        let context =
+            || format!("{POSITION} of {}: none is at {place} of {file}", self.server.name());
+        let found = found.flatten();
+        let found =
+            found.ok_or_else(|| SourceError::Disconnected { context: context(), source: None })?;
+        let position: GtidSet = found.parse().map_err(|error| self.server.unreadable(error))?;
+        let begin = bounds::before_file(&mut other.conn, file, self.server).await?;
+        Ok(Shown { begins_file: position == begin, position })
+    }
+
+    /// Waits until what a server has logged is committed, as far as that shows without a lock.
+    async fn settle(&self, other: &mut Connection) -> Result<(), SourceError> {
+        for _ in 0..SETTLE_MAX {
+            tokio::time::sleep(SETTLE_TIME).await;
+            let waiting = "SHOW STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'";
+            let waiting: Option<(String, u64)> = other
+                .conn
+                .query_first(waiting)
+                .await
+                .map_err(|error| self.server.broken(POSITION, error))?;
+            if waiting.is_none_or(|(_, sessions)| sessions == 0) {
+                return Ok(());
+            }
+        }
+        let context = format!("transactions of {} wait for its replicas", self.server.name());
+        Err(SourceError::Disconnected { context, source: None })
     }
 
     fn opened(
@@ -121,28 +202,16 @@ impl Opening<'_> {
         mut locker: Connection,
         mut tables: HashMap<TableName, Table>,
     ) -> Result<(View, Connection<RawConnection>), SourceError> {
-        let failed = |error| self.server.broken("lock tables", error);
-        let mut lock = Lock::Held;
-        for mode in modes(&tables) {
-            if let Lock::Missing = lock {
-                tables = self.describe().await?;
-            }
-            lock = lock_tables(&mut locker.conn, tables.keys(), mode).await.map_err(failed)?;
-            if let Lock::Held | Lock::Failed(Inexact::Forbidden) = lock {
-                break;
-            }
+        let modes = modes(&tables);
+        let lock = self.lock(&mut locker, &mut tables, modes).await?;
+        // Rows of tables that are not locked may be newer than the position, and are never older.
+        let position = bounds::executed(&mut locker.conn, Flavour::Mysql, self.server).await?;
+        self.begin().await?;
+        if let Lock::Held = lock {
+            let unlocked = locker.conn.query_drop("UNLOCK TABLES").await;
+            unlocked.map_err(|error| self.server.broken(LOCK, error))?;
         }
-        let (position, inexact) = match lock {
-            Lock::Held => {
-                self.begin().await?;
-                let position =
-                    bounds::executed(&mut locker.conn, Flavour::Mysql, self.server).await?;
-                locker.conn.query_drop("UNLOCK TABLES").await.map_err(failed)?;
-                (position, None)
-            }
-            Lock::Failed(why) => (self.position_before(&mut locker).await?, Some(why)),
-            Lock::Missing => (self.position_before(&mut locker).await?, Some(Inexact::Busy)),
-        };
+        let inexact = lock.failure();
         let position = self.without_prepared(locker, position).await?;
         Ok(self.opened(position, inexact, tables))
     }
@@ -175,11 +244,25 @@ impl Opening<'_> {
         Ok(position.subtract(&halves))
     }
 
-    /// The position, and then the view.
-    async fn position_before(&mut self, other: &mut Connection) -> Result<GtidSet, SourceError> {
-        let position = bounds::executed(&mut other.conn, Flavour::Mysql, self.server).await?;
-        self.begin().await?;
-        Ok(position)
+    /// Tries to lock the tables in these ways, in turn.
+    async fn lock(
+        &mut self,
+        locker: &mut Connection,
+        tables: &mut HashMap<TableName, Table>,
+        modes: &[Mode],
+    ) -> Result<Lock, SourceError> {
+        let mut lock = Lock::Held;
+        for mode in modes {
+            if let Lock::Missing = lock {
+                *tables = self.describe().await?;
+            }
+            let locked = lock_tables(&mut locker.conn, tables.values(), *mode).await;
+            lock = locked.map_err(|error| self.server.broken(LOCK, error))?;
+            if let Lock::Held | Lock::Failed(Inexact::Forbidden) = lock {
+                break;
+            }
+        }
+        Ok(lock)
     }
 
     /// The tables as they are now. Read before the view is opened: if they still are the same when
@@ -218,21 +301,27 @@ fn xid((form, length, _, name): XaRow) -> String {
 /// How to try to lock tables, in this order. Who waits for a READ lock holds nobody up, and waits for
 /// ever where there always is a transaction that has changed one of the tables. A WRITE lock keeps
 /// others waiting behind it, but comes: only tables without a key are worth that.
-fn modes(tables: &HashMap<TableName, Table>) -> &'static [&'static str] {
+fn modes(tables: &HashMap<TableName, Table>) -> &'static [Mode] {
     match tables.values().any(|table| table.schema.key.is_empty()) {
-        true => &["READ", "WRITE", "WRITE", "WRITE"],
-        false => &["READ", "READ", "READ"],
+        true => &[Mode::Read, Mode::Write, Mode::Write, Mode::Write],
+        false => &[Mode::Read, Mode::Read, Mode::Read],
     }
 }
 
 /// Locks tables against writers, in a bounded time. Others go on with all other tables.
 async fn lock_tables<'a>(
     conn: &mut Conn,
-    tables: impl Iterator<Item = &'a TableName>,
-    mode: &str,
+    tables: impl Iterator<Item = &'a Table>,
+    mode: Mode,
 ) -> mysql_async::Result<Lock> {
-    let tables: Vec<_> =
-        tables.map(|name| format!("{} {mode}", literal::name(&name.table))).collect();
+    let (word, all) = match mode {
+        Mode::Read => ("READ", true),
+        Mode::Write => ("WRITE", false),
+    };
+    let tables: Vec<_> = tables
+        .filter(|table| all || table.schema.key.is_empty())
+        .map(|table| format!("{} {word}", literal::name(&table.schema.name.table)))
+        .collect();
     if tables.is_empty() {
         return Ok(Lock::Held);
     }
@@ -240,7 +329,7 @@ async fn lock_tables<'a>(
     match conn.query_drop(format!("LOCK TABLES {}", tables.join(", "))).await {
         Ok(()) => Ok(Lock::Held),
         Err(Error::Server(said)) => Ok(match said.code {
-            LOCK_WAIT_TIMEOUT | DEADLOCK => Lock::Failed(Inexact::Busy),
+            LOCK_WAIT_TIMEOUT | DEADLOCK | READ_ONLY => Lock::Failed(Inexact::Busy),
             DATABASE_DENIED | TABLE_DENIED | PRIVILEGE_DENIED => Lock::Failed(Inexact::Forbidden),
             NO_SUCH_TABLE => Lock::Missing,
             _ => return Err(Error::Server(said)),
@@ -263,6 +352,7 @@ pub(in crate::source::mysql) fn among(tables: &[TableName]) -> String {
 }
 
 const POSITION: &str = "read the position of a view";
+const LOCK: &str = "lock tables";
 /// Cells are the columns' own bytes, as in the log.
 const BEGIN: &[&str] = &[
     "SET character_set_results = NULL",
@@ -275,9 +365,14 @@ const LOCKED_TABLES_MAX: usize = 100;
 const NAMED_TABLES_MAX: usize = 100;
 /// How long one try to lock waits for open transactions.
 const LOCK_WAIT_SECONDS: u64 = 1;
+/// Between a log's new file and a look whether what stands before it is committed, and how often.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+const SETTLE_MAX: usize = 20;
 /// ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK.
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
-const DEADLOCK: u16 = 1213;
+pub(super) const LOCK_WAIT_TIMEOUT: u16 = 1205;
+pub(super) const DEADLOCK: u16 = 1213;
+/// ER_OPTION_PREVENTS_STATEMENT: a server that is read-only, of a WRITE lock.
+const READ_ONLY: u16 = 1290;
 /// ER_DBACCESS_DENIED_ERROR, ER_TABLEACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR.
 const DATABASE_DENIED: u16 = 1044;
 const TABLE_DENIED: u16 = 1142;
