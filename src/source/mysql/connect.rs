@@ -41,7 +41,7 @@ pub struct Connection<C = Conn> {
     pub folds_names: bool,
     /// As whom the server has let us in: `user@host`, as its own grants name it.
     pub account: String,
-    /// Which server it is: behind one address there may be several.
+    /// Which server it is, in the words of [`INSTANCE`]: behind one address there may be several.
     pub instance: String,
     permit: Permit,
 }
@@ -205,7 +205,7 @@ impl Server {
         let secured = tls::connect(options, &self.url.tls).await;
         let mut conn = secured.map_err(|error| self.insecure(error))?;
         let failed = |error| self.error(error);
-        let identity = conn.query_first(IDENTITY).await.map_err(failed)?;
+        let identity = conn.query_first(identity()).await.map_err(failed)?;
         let mut connection = Connection::new(conn, identity, permit);
         let session = session(connection.flavour);
         connection.conn.query_drop(session).await.map_err(failed)?;
@@ -218,7 +218,7 @@ impl Server {
     ) -> Result<Connection<RawConnection>, ConnectError> {
         let mut conn = self.log_in_raw(Some(self.database()), false).await?;
         let failed = |error| self.error(error);
-        let identity = conn.query(IDENTITY).await.map_err(failed)?.pop();
+        let identity = conn.query(&identity()).await.map_err(failed)?.pop();
         let mut connection = Connection::new(conn, identity, permit);
         let session = format!(
             "{}, net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
@@ -328,6 +328,10 @@ fn cause(error: Error) -> Cause {
 /// The server's version, as whom it knows us, whether it folds names, and which one it is.
 type Identity = (String, String, bool, String);
 
+fn identity() -> String {
+    format!("SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0, {INSTANCE}")
+}
+
 /// Sets what would otherwise change the meaning or the text of what is read.
 fn session(flavour: Flavour) -> String {
     // A server's own limit for its clients' queries would cut long reads.
@@ -335,8 +339,9 @@ fn session(flavour: Flavour) -> String {
     format!("SET time_zone = '+00:00', sql_mode = '', {time_max} = 0")
 }
 
-const IDENTITY: &str = "SELECT VERSION(), CURRENT_USER(), @@GLOBAL.lower_case_table_names <> 0, \
-    CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port)";
+/// What no two servers have in common, as an expression. MariaDB, which has no `server_uuid`, passes
+/// over what MySQL's version comment says.
+pub(super) const INSTANCE: &str = "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port /*!80000, @@GLOBAL.server_uuid */)";
 /// How long a view waits for a table whose definition is being changed: it keeps the server from
 /// forgetting old rows.
 const LOCK_WAIT_SECONDS: u32 = 60;

@@ -9,14 +9,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Buf;
-use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, DriverError, Error, Sid};
 use mysql_common::packets::{ComBinlogDump, ComBinlogDumpGtid, ComRegisterSlave};
 
 use super::Flavour;
 use super::bounds::Bounds;
 use super::budget::Permit;
-use super::connect::{Connection, NET_WRITE_TIMEOUT_SECONDS, Server};
+use super::connect::{Connection, INSTANCE, NET_WRITE_TIMEOUT_SECONDS, Server};
 use super::decode::{
     Decoded, Framing, LogEvent, PayloadReader, Query, TRANSACTION_PAYLOAD, XaStep,
 };
@@ -57,14 +56,15 @@ impl Pump {
     /// Asks the server for what `start` lacks.
     pub async fn open(server: &Server, start: &GtidSet) -> Result<Self, SourceError> {
         let mut asked = server.connect().await?;
-        let identity = server.in_time(check(server, &mut asked, start)).await?;
+        server.in_time(check(server, &mut asked, start)).await?;
+        let instance = asked.instance.clone();
         let (flavour, folds_names) = (asked.flavour, asked.folds_names);
         let account = asked.account.clone();
         let (conn, permit) = asked.into_parts();
         // The log takes this connection's place in the budget.
         server.in_time(leave(conn)).await?;
         let mut connection = server.connect_raw().await?;
-        let set_up = set_up(flavour, start, &identity);
+        let set_up = set_up(flavour, start, &instance);
         server.in_time(ask(server, &mut connection, &set_up, (flavour, start, &account))).await?;
         Ok(Self {
             connection,
@@ -264,29 +264,15 @@ impl Pump {
     }
 }
 
-/// Refuses a server or a position of which no log can be had; which server it is.
+/// Refuses a server or a position of which no log can be had.
 async fn check(
     server: &Server,
     connection: &mut Connection,
     start: &GtidSet,
-) -> Result<String, SourceError> {
+) -> Result<(), SourceError> {
     let Connection { conn, flavour, .. } = connection;
     preflight::require_fit(conn, *flavour, server).await?;
-    Bounds::read(conn, *flavour, server).await?.check(start)?;
-    let query = format!("SELECT {}", identity(*flavour));
-    let identity: Option<String> = conn
-        .query_first(query)
-        .await
-        .map_err(|error| server.broken("ask for the identity", error))?;
-    Ok(identity.unwrap_or_default())
-}
-
-/// What no two servers have in common.
-const fn identity(flavour: Flavour) -> &'static str {
-    match flavour {
-        Flavour::Mysql => "@@GLOBAL.server_uuid",
-        Flavour::MariaDb => "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port)",
-    }
+    Bounds::read(conn, *flavour, server).await?.check(start)
 }
 
 /// Whether the server has heard of it is its own business.
@@ -330,9 +316,9 @@ async fn ask(
 /// Tells the server what this reader of its log knows and wants. It fails on another server than the
 /// one that was asked about its log: behind one address there may be several.
 fn set_up(flavour: Flavour, start: &GtidSet, asked: &str) -> String {
-    let (identity, asked) = (identity(flavour), literal::text(asked));
+    let asked = literal::text(asked);
     let mut statement = format!(
-        "SET @same = IF({identity} = {asked}, 1, (SELECT 1 UNION SELECT 2)), \
+        "SET @same = IF({INSTANCE} = {asked}, 1, (SELECT 1 UNION SELECT 2)), \
          net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
          @master_binlog_checksum = @@GLOBAL.binlog_checksum, \
          @master_heartbeat_period = {HEARTBEAT_NANOSECONDS}, "
