@@ -92,7 +92,7 @@ pub async fn places_before(
             let files = files(conn).await.map_err(|error| server.broken("list the log", error))?;
             let mut back = 1;
             while let Some(file) = files.len().checked_sub(back).and_then(|at| files.get(at)) {
-                places.push(set(server, begin(conn, file).await)?);
+                places.push(before_file(conn, file, server).await?);
                 back *= FILES_FACTOR;
             }
         }

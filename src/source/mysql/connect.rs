@@ -222,7 +222,7 @@ impl Server {
         let mut connection = Connection::new(conn, identity, permit);
         let session = format!(
             "{}, net_write_timeout = {NET_WRITE_TIMEOUT_SECONDS}, \
-             lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+             lock_wait_timeout = {VIEW_LOCK_WAIT_SECONDS}",
             session(connection.flavour)
         );
         connection.conn.run(&session).await.map_err(failed)?;
@@ -344,7 +344,7 @@ fn session(flavour: Flavour) -> String {
 pub(super) const INSTANCE: &str = "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname, @@GLOBAL.port /*!80000, @@GLOBAL.server_uuid */)";
 /// How long a view waits for a table whose definition is being changed: it keeps the server from
 /// forgetting old rows.
-const LOCK_WAIT_SECONDS: u32 = 60;
+const VIEW_LOCK_WAIT_SECONDS: u32 = 60;
 /// From the name's look-up to a session that is set up.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.

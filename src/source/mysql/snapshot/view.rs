@@ -1,8 +1,8 @@
 //! Opens a view of tables, and finds the position that it shows.
 //!
-//! MariaDB tells the place in its log at which a view was opened, for all tables and without a lock.
-//! MySQL does not: one connection locks the tables against writers for a moment, in which another
-//! one opens the view, and the first reads the position. Where they cannot be locked, the position
+//! MariaDB tells the place in its log at which a view was opened, for all tables and, unless its log
+//! has just begun a new file, without a lock. MySQL does not: one connection locks the tables against
+//! writers for a moment, in which it reads the position and another one opens the view. Where they cannot be locked, the position
 //! is read before the view is opened: what was committed in between comes twice, and nothing is
 //! missed. It is never read after, and no lock is ever taken on more than the tables to be copied.
 
@@ -24,7 +24,7 @@ use crate::source::mysql::{Flavour, bounds, literal, lookback, preflight, transa
 #[derive(Debug)]
 pub(super) struct View {
     pub position: GtidSet,
-    /// Why the view may show more than the position says; `None` if it does not.
+    /// Why tables without a key may show more than the position says; `None` if they do not.
     pub inexact: Option<Inexact>,
     /// The tables that were looked for.
     pub covered: HashSet<TableName>,
@@ -133,15 +133,14 @@ impl Opening<'_> {
         // are already in the position, are in any view. Who has a lock knows that none is on its way.
         self.tables = self.tables.get(..LOCKED_TABLES_MAX).unwrap_or(self.tables);
         tables.retain(|name, _| self.tables.contains(name));
-        let lock = self.lock(&mut other, &mut tables, &[Mode::Read; 3]).await?;
-        if let Lock::Failed(_) = lock {
+        let failure = self.lock(&mut other, &mut tables, READS).await?.failure();
+        if failure.is_some() {
             self.settle(&mut other).await?;
         }
         self.begin().await?;
         shown = self.shown(&mut other).await?;
-        let unlocked = other.conn.query_drop("UNLOCK TABLES").await;
-        unlocked.map_err(|error| self.server.broken(LOCK, error))?;
-        let inexact = lock.failure().filter(|_| shown.begins_file);
+        self.unlock(&mut other).await?;
+        let inexact = failure.filter(|_| shown.begins_file);
         Ok(self.opened(shown.position, inexact, tables))
     }
 
@@ -158,12 +157,13 @@ impl Opening<'_> {
         let (file, place) = (value("binlog_snapshot_file"), value("binlog_snapshot_position"));
         let place: u64 = place.parse().map_err(|error| self.server.unreadable(error))?;
         let found = bounds::at_place(&mut other.conn, file, place).await.map_err(failed)?;
-        // While its log goes over to another file, a server may tell the one with the other's place.
-        let context =
-            || format!("{POSITION} of {}: none is at {place} of {file}", self.server.name());
-        let found = found.flatten();
-        let found =
-            found.ok_or_else(|| SourceError::Disconnected { context: context(), source: None })?;
+        let Some(found) = found.flatten() else {
+            // While its log goes over to another file, a server may tell the one with the other's
+            // place.
+            let name = self.server.name();
+            let context = format!("{POSITION} of {name}: none is at {place} of {file}");
+            return Err(SourceError::Disconnected { context, source: None });
+        };
         let position: GtidSet = found.parse().map_err(|error| self.server.unreadable(error))?;
         let begin = bounds::before_file(&mut other.conn, file, self.server).await?;
         Ok(Shown { begins_file: position == begin, position })
@@ -203,15 +203,11 @@ impl Opening<'_> {
         mut tables: HashMap<TableName, Table>,
     ) -> Result<(View, Connection<RawConnection>), SourceError> {
         let modes = modes(&tables);
-        let lock = self.lock(&mut locker, &mut tables, modes).await?;
+        let inexact = self.lock(&mut locker, &mut tables, modes).await?.failure();
         // Rows of tables that are not locked may be newer than the position, and are never older.
         let position = bounds::executed(&mut locker.conn, Flavour::Mysql, self.server).await?;
         self.begin().await?;
-        if let Lock::Held = lock {
-            let unlocked = locker.conn.query_drop("UNLOCK TABLES").await;
-            unlocked.map_err(|error| self.server.broken(LOCK, error))?;
-        }
-        let inexact = lock.failure();
+        self.unlock(&mut locker).await?;
         let position = self.without_prepared(locker, position).await?;
         Ok(self.opened(position, inexact, tables))
     }
@@ -265,6 +261,11 @@ impl Opening<'_> {
         Ok(lock)
     }
 
+    async fn unlock(&self, locker: &mut Connection) -> Result<(), SourceError> {
+        let unlocked = locker.conn.query_drop("UNLOCK TABLES").await;
+        unlocked.map_err(|error| self.server.broken(LOCK, error))
+    }
+
     /// The tables as they are now. Read before the view is opened: if they still are the same when
     /// they are read, nothing was changed about them in between.
     async fn describe(&mut self) -> Result<HashMap<TableName, Table>, SourceError> {
@@ -304,7 +305,7 @@ fn xid((form, length, _, name): XaRow) -> String {
 fn modes(tables: &HashMap<TableName, Table>) -> &'static [Mode] {
     match tables.values().any(|table| table.schema.key.is_empty()) {
         true => &[Mode::Read, Mode::Write, Mode::Write, Mode::Write],
-        false => &[Mode::Read, Mode::Read, Mode::Read],
+        false => READS,
     }
 }
 
@@ -353,6 +354,8 @@ pub(in crate::source::mysql) fn among(tables: &[TableName]) -> String {
 
 const POSITION: &str = "read the position of a view";
 const LOCK: &str = "lock tables";
+/// Holds nobody up.
+const READS: &[Mode] = &[Mode::Read; 3];
 /// Cells are the columns' own bytes, as in the log.
 const BEGIN: &[&str] = &[
     "SET character_set_results = NULL",
