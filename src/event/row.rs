@@ -144,7 +144,7 @@ impl<'a> Iterator for Cells<'a> {
 pub fn split_cell(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (&first, rest) = encoded.split_first()?;
     let (length, rest) = match first {
-        0xfb => return Some((None, rest)),
+        NULL => return Some((None, rest)),
         0xfc => rest.split_at_checked(2)?,
         0xfd => rest.split_at_checked(3)?,
         0xfe => rest.split_at_checked(8)?,
@@ -160,6 +160,23 @@ pub fn split_cell(encoded: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     Some((Some(cell), rest))
 }
 
+/// Splits so many cells off, or says which of them the bytes do not hold.
+#[inline]
+pub fn split_cells(encoded: &[u8], count: usize) -> Result<(&[u8], &[u8]), usize> {
+    let mut end = 0;
+    for index in 0..count {
+        let rest = &encoded[end..];
+        end = match rest.first() {
+            Some(&short) if short < NULL => end + 1 + usize::from(short),
+            _ => encoded.len() - split_cell(rest).ok_or(index)?.1.len(),
+        };
+        if end > encoded.len() {
+            return Err(index);
+        }
+    }
+    Ok(encoded.split_at(end))
+}
+
 /// Appends a cell.
 #[inline]
 pub fn push_cell(buffer: &mut Vec<u8>, cell: &[u8]) {
@@ -169,7 +186,7 @@ pub fn push_cell(buffer: &mut Vec<u8>, cell: &[u8]) {
 
 /// Appends a NULL.
 pub fn push_null(buffer: &mut Vec<u8>) {
-    buffer.push(0xfb);
+    buffer.push(NULL);
 }
 
 /// Appends a length as MySQL's length-encoded integer.
@@ -193,11 +210,14 @@ pub fn push_length(buffer: &mut Vec<u8>, length: u64) {
     }
 }
 
-/// Where a change's images lie in the buffer of its rows event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a change's images lie in the buffer of its rows event: the one before directly behind those
+/// of the change before, and the one after behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Images {
-    before: Option<Range<usize>>,
-    after: Option<Range<usize>>,
+    has_before: bool,
+    has_after: bool,
+    middle: usize,
+    end: usize,
 }
 
 /// Writes one image, cell by cell.
@@ -259,11 +279,13 @@ impl RowsEvent {
         Self { buffer: Vec::with_capacity(bytes), ..Self::new(schema) }
     }
 
-    /// An event without changes yet, of the same version of the table, with room for as much.
+    /// An event without changes yet, of the same version of the table, with room for about as much.
     pub fn with_same_room(&self) -> Self {
+        // No two batches are alike, and to make more room would cost more than a little to spare.
+        let about = |len: usize| len + len / 8;
         Self {
-            buffer: Vec::with_capacity(self.buffer.len()),
-            changes: Vec::with_capacity(self.changes.len()),
+            buffer: Vec::with_capacity(about(self.buffer.len())),
+            changes: Vec::with_capacity(about(self.changes.len())),
             ..Self::new(Arc::clone(&self.schema))
         }
     }
@@ -278,14 +300,14 @@ impl RowsEvent {
 
     /// Appends a change whose images are written by the given functions, each one cell per column.
     pub fn push(&mut self, before: Option<WriteImage<'_>>, after: Option<WriteImage<'_>>) {
+        let (has_before, has_after) = (before.is_some(), after.is_some());
         let mut write = |image: Option<WriteImage<'_>>| {
-            image.map(|write| {
-                let start = self.buffer.len();
+            if let Some(write) = image {
                 write(&mut self.buffer);
-                start..self.buffer.len()
-            })
+            }
+            self.buffer.len()
         };
-        let images = Images { before: write(before), after: write(after) };
+        let images = Images { has_before, has_after, middle: write(before), end: write(after) };
         self.changes.push(images);
     }
 
@@ -300,12 +322,13 @@ impl RowsEvent {
         let start = self.buffer.len();
         let middle = write(&mut self.buffer).inspect_err(|_| self.buffer.truncate(start))?;
         let end = self.buffer.len();
-        let middle = middle.clamp(start, end);
-        self.changes.push(match op {
-            Op::Insert => Images { before: None, after: Some(start..end) },
-            Op::Delete => Images { before: Some(start..end), after: None },
-            Op::Update => Images { before: Some(start..middle), after: Some(middle..end) },
-        });
+        let middle = match op {
+            Op::Insert => start,
+            Op::Update => middle.clamp(start, end),
+            Op::Delete => end,
+        };
+        let (has_before, has_after) = (op != Op::Insert, op != Op::Delete);
+        self.changes.push(Images { has_before, has_after, middle, end });
         Ok(())
     }
 
@@ -339,12 +362,12 @@ impl RowsEvent {
 
     /// Appends a change from encoded images.
     pub fn push_encoded(&mut self, before: Option<&[u8]>, after: Option<&[u8]>) {
-        let mut write = |image: &[u8]| {
-            let start = self.buffer.len();
-            self.buffer.extend_from_slice(image);
-            start..self.buffer.len()
+        let (has_before, has_after) = (before.is_some(), after.is_some());
+        let mut write = |image: Option<&[u8]>| {
+            self.buffer.extend_from_slice(image.unwrap_or_default());
+            self.buffer.len()
         };
-        let images = Images { before: before.map(&mut write), after: after.map(&mut write) };
+        let images = Images { has_before, has_after, middle: write(before), end: write(after) };
         self.changes.push(images);
     }
 
@@ -373,27 +396,33 @@ impl RowsEvent {
 
     /// The change at `index`.
     pub fn change(&self, index: usize) -> Option<RowChange<'_>> {
-        self.changes.get(index).map(|images| self.resolve(images))
+        self.changes(index..index.saturating_add(1)).next()
     }
 
     /// The changes of a range, in order; beyond the end there are none.
     pub fn changes(&self, range: Range<usize>) -> impl Iterator<Item = RowChange<'_>> {
         let end = range.end.min(self.changes.len());
-        let start = range.start.min(end);
-        self.changes[start..end].iter().map(|images| self.resolve(images))
+        let first = range.start.min(end);
+        let mut start = first.checked_sub(1).map_or(0, |last| self.changes[last].end);
+        self.changes[first..end].iter().map(move |images| {
+            let change = self.resolve(start, *images);
+            start = images.end;
+            change
+        })
     }
 
-    fn resolve(&self, images: &Images) -> RowChange<'_> {
-        let image = |range: &Option<Range<usize>>, presence| {
-            range.clone().map(|range| Row::new(&self.buffer[range], presence))
-        };
+    fn resolve(&self, start: usize, images: Images) -> RowChange<'_> {
+        let Images { has_before, has_after, middle, end } = images;
+        let (before, after) = (&self.before_presence, &self.after_presence);
         RowChange {
-            before: image(&images.before, self.before_presence.as_ref()),
-            after: image(&images.after, self.after_presence.as_ref()),
+            before: has_before.then(|| Row::new(&self.buffer[start..middle], before.as_ref())),
+            after: has_after.then(|| Row::new(&self.buffer[middle..end], after.as_ref())),
         }
     }
 }
 
+/// What stands in the place of a cell that is NULL. Less is a cell's length.
+const NULL: u8 = 0xfb;
 /// Room that is made for rows to be appended.
 const APPENDED_BYTES: usize = 4096;
 
@@ -415,7 +444,12 @@ impl Rows {
 
     /// The changes in order.
     pub fn changes(&self) -> impl Iterator<Item = RowChange<'_>> {
-        self.event.changes(self.range.clone())
+        self.changes_from(0)
+    }
+
+    /// The changes from the `first` of them on, in order.
+    pub fn changes_from(&self, first: usize) -> impl Iterator<Item = RowChange<'_>> {
+        self.event.changes(self.range.start + first..self.range.end)
     }
 
     /// Where in the event's changes those of each of the source's events lie, in order.
@@ -442,6 +476,19 @@ mod tests {
             push_null(&mut buffer);
             let cells: Vec<_> = Row::new(&buffer, None).cells().collect();
             assert_eq!(cells, [Cell::Text(&cell), Cell::Null]);
+        }
+    }
+
+    #[test]
+    fn cells_are_split_by_count() {
+        let cells = b"\x01a\xfb\xfc\x02\0bc";
+        assert_eq!(split_cells(cells, 0), Ok((&b""[..], &cells[..])));
+        assert_eq!(split_cells(cells, 2), Ok((&b"\x01a\xfb"[..], &b"\xfc\x02\0bc"[..])));
+        assert_eq!(split_cells(cells, 3), Ok((&cells[..], &b""[..])));
+        assert_eq!(split_cells(cells, 4), Err(3));
+        for end in 0..cells.len() {
+            let whole = [2, 3, cells.len()].iter().filter(|&&behind| behind <= end).count();
+            assert_eq!(split_cells(&cells[..end], 3), Err(whole), "{end}");
         }
     }
 

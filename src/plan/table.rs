@@ -207,17 +207,18 @@ impl TablePlan {
         change: RowChange<'a>,
         scratch: &'a mut Scratch,
     ) -> Result<Applied<'a>, EvalError> {
-        if self.passes_all() { Ok(Applied::Same) } else { self.apply_rule(change, scratch) }
+        if self.passes_all() { Ok(Applied::Same) } else { self.apply_rule(&change, scratch) }
     }
 
+    // By reference, so that nothing is copied for those that pass.
     fn apply_rule<'a>(
         &'a self,
-        change: RowChange<'a>,
+        change: &RowChange<'a>,
         scratch: &'a mut Scratch,
     ) -> Result<Applied<'a>, EvalError> {
         let seen = match &self.predicate {
-            None => Some(change),
-            Some(predicate) => judge(predicate, change, &mut scratch.predicate)?,
+            None => Some(*change),
+            Some(predicate) => judge(predicate, *change, &mut scratch.predicate)?,
         };
         let Some(seen) = seen else { return Ok(Applied::Without) };
         let Some(projection) = &self.projection else {

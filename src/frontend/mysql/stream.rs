@@ -16,7 +16,7 @@ use super::resultset::{Encoding, RowCells, RowForm};
 use super::session::Stream;
 use super::wire::Done;
 use crate::engine::{Batch, Subscription};
-use crate::event::row::{push_cell, push_null, split_cell};
+use crate::event::row::{push_cell, push_null, split_cells};
 use crate::event::{Event, Op, Position, Rows, Start, TableName, TableSchema};
 use crate::plan::{Applied, Scratch};
 use crate::sql::vstream::{Item, Metadata};
@@ -366,19 +366,47 @@ impl RowWriter {
         if !self.prepare(link, plan.output()) {
             return Ok(Err(self.table_changed()));
         }
+        let (mut written, mut first) = (0, first);
+        loop {
+            let (rows, next) = match self.fill(link, (batch, rows), first, rows_max - written) {
+                Ok(filled) => filled,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            written += rows;
+            match next {
+                Some(next) if link.is_full() => first = next,
+                _ => return Ok(Ok((written, next))),
+            }
+            self.judged = 0;
+            self.pause(link);
+            if let Some(end) = flush(link, token).await? {
+                return Ok(Err(error::of_end(end)));
+            }
+        }
+    }
+
+    /// The same until the link is full.
+    fn fill(
+        &mut self,
+        link: &mut Link,
+        (batch, rows): (&Batch, &Rows),
+        first: usize,
+        rows_max: u64,
+    ) -> Result<(u64, Option<usize>), Failure> {
+        let plan = batch.plan(rows);
         let mut written = 0;
-        for (index, change) in rows.changes().enumerate().skip(first) {
-            if written == rows_max {
-                return Ok(Ok((written, Some(index))));
+        for (index, change) in (first..).zip(rows.changes_from(first)) {
+            if written == rows_max || link.is_full() {
+                return Ok((written, Some(index)));
             }
             self.judged += 1;
-            let shown = match plan.apply(change, &mut self.scratch) {
-                Ok(Applied::Same) => change,
-                Ok(Applied::Changed(changed)) => changed,
+            let (op, row) = match plan.apply(change, &mut self.scratch) {
+                Ok(Applied::Same) => (change.op(), change.shown()),
+                Ok(Applied::Changed(changed)) => (changed.op(), changed.shown()),
                 Ok(Applied::Without) => continue,
-                Err(error) => return Ok(Err(error::of_eval(&error))),
+                Err(error) => return Err(error::of_eval(&error)),
             };
-            let Some(row) = shown.shown() else { continue };
+            let Some(row) = row else { continue };
             if let Some(chain) = &mut self.chain {
                 chain.begin(link, || columns(&self.table, &self.items, &self.output));
             }
@@ -389,22 +417,13 @@ impl RowWriter {
                 Some(older) => older.arrange(row.encoded()),
             };
             let pushed = form.write(link, |cells| {
-                cells.push_text(op_cell(shown.op()));
+                cells.push_text(op_cell(op));
                 push_parts(cells, parts, made, row, &place);
             });
-            if let Err(error) = pushed {
-                return Ok(Err(error::of_cell(&error)));
-            }
+            pushed.map_err(|error| error::of_cell(&error))?;
             written += 1;
-            if link.is_full() {
-                self.judged = 0;
-                self.pause(link);
-                if let Some(end) = flush(link, token).await? {
-                    return Ok(Err(error::of_end(end)));
-                }
-            }
         }
-        Ok(Ok((written, None)))
+        Ok((written, None))
     }
 
     /// Makes ready for rows of this shape; `false` if the client cannot be shown them.
@@ -500,6 +519,7 @@ struct Place<'a> {
     index: usize,
 }
 
+#[inline]
 fn push_parts(
     out: &mut RowCells<'_>,
     parts: &[Part],
@@ -512,8 +532,8 @@ fn push_parts(
         match part {
             Part::AllCells => out.push(row),
             Part::Cells(count) => {
-                let rest = behind(cells, *count);
-                out.push(&cells[..cells.len() - rest.len()]);
+                let (next, rest) = split_cells(cells, *count).unwrap_or((cells, &[]));
+                out.push(next);
                 cells = rest;
             }
             Part::Metadata(which) => out.push(made.cell(*which, place)),
@@ -564,14 +584,6 @@ fn push_timestamp(out: &mut Vec<u8>, seconds: u64) {
     push_cell(out, &digits[start..]);
 }
 
-/// What lies behind the first `count` cells.
-fn behind(mut cells: &[u8], count: usize) -> &[u8] {
-    for _ in 0..count {
-        cells = split_cell(cells).map_or(&[], |(_, rest)| rest);
-    }
-    cells
-}
-
 fn metadata(which: Metadata, alias: Option<&str>) -> ColumnDefinition {
     let name = alias.unwrap_or(which.name());
     let mut definition = match which {
@@ -615,13 +627,5 @@ mod tests {
         check(7, b"\x017");
         check(1_790_000_000, b"\x0a1790000000");
         check(u64::MAX, b"\x1418446744073709551615");
-    }
-
-    #[test]
-    fn cells_are_skipped_by_count() {
-        let cells = b"\x01a\xfb\x02bc";
-        assert_eq!(behind(cells, 0), cells);
-        assert_eq!(behind(cells, 2), b"\x02bc");
-        assert_eq!(behind(cells, 9), b"");
     }
 }

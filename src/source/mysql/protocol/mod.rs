@@ -9,6 +9,7 @@ mod query;
 mod result;
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -139,6 +140,19 @@ impl RawConnection {
         self.send(&packet).await
     }
 
+    /// Has the server write so many bytes of rows at a time: it collects as many as the largest
+    /// packet had that it was sent, and what stands behind a ping it does not read. One that refuses
+    /// such a ping goes on as before.
+    pub async fn widen(&mut self, bytes: usize) -> Result<()> {
+        let mut ping = vec![0; bytes];
+        ping[0] = Command::COM_PING as u8;
+        self.send(&ping).await?;
+        match self.expect_ok().await {
+            Err(Error::Server(_)) => Ok(()),
+            answered => answered,
+        }
+    }
+
     async fn send(&mut self, command: &[u8]) -> Result<()> {
         self.packets.begin_command();
         self.write(command).await
@@ -177,16 +191,19 @@ impl RawConnection {
         self.packets.len()
     }
 
-    /// Reads the next packet where it was received if all of it has been; an error packet is an
-    /// error.
-    pub fn read_received<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>> {
-        let done = self.packets.read(|packet| match packet.first() {
-            Some(&ERR) => Err(Bytes::copy_from_slice(packet)),
-            _ => Ok(read(packet)),
+    /// Reads complete packets where they were received, in turn, until `read` breaks; nothing if more
+    /// is to be received before it does. An error packet is an error.
+    pub fn read_received<B>(
+        &mut self,
+        mut read: impl FnMut(&[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>> {
+        let broken = self.packets.read(|packet| match packet.first() {
+            Some(&ERR) => ControlFlow::Break(Err(Bytes::copy_from_slice(packet))),
+            _ => read(packet).map_break(Ok),
         });
-        match done.map_err(Error::Driver)? {
+        match broken.map_err(Error::Driver)? {
             None => Ok(None),
-            Some(Ok(done)) => Ok(Some(done)),
+            Some(Ok(broken)) => Ok(Some(broken)),
             Some(Err(packet)) => Err(self.refusal(&packet)),
         }
     }

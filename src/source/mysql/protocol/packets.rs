@@ -1,5 +1,7 @@
 //! MySQL's framing: packets out of a stream of bytes, and back.
 
+use std::ops::ControlFlow;
+
 use bytes::{Buf, Bytes, BytesMut};
 use mysql_async::DriverError;
 
@@ -64,19 +66,49 @@ impl Packets {
         }
     }
 
-    /// Reads the next packet where it is, if it is complete: for many small ones, each of which would
-    /// otherwise share the buffer.
-    pub fn read<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, DriverError> {
-        match self.next()? {
-            Next::Here(length) if length <= KEPT_BYTES_MAX => {
-                let done = read(&self.incoming[..length]);
-                self.incoming.advance(length);
-                Ok(Some(done))
+    /// Reads complete packets where they are, in turn, until `read` breaks: for many small ones, each
+    /// of which would otherwise share the buffer. Nothing if it did not before the next packet is one
+    /// that is not complete.
+    pub fn read<B>(
+        &mut self,
+        mut read: impl FnMut(&[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, DriverError> {
+        loop {
+            if let Some(broken) = self.read_small(&mut read) {
+                return Ok(Some(broken));
             }
-            Next::Here(length) => Ok(Some(read(&self.split(length)))),
-            Next::Long(packet) => Ok(Some(read(&packet))),
-            Next::Missing => Ok(None),
+            let read = match self.next()? {
+                Next::Here(length) => read(&self.split(length)),
+                Next::Long(packet) => read(&packet),
+                Next::Missing => return Ok(None),
+            };
+            if let ControlFlow::Break(broken) = read {
+                return Ok(Some(broken));
+            }
         }
+    }
+
+    /// Reads the small packets that come first, and takes them off the buffer together.
+    fn read_small<B>(&mut self, mut read: impl FnMut(&[u8]) -> ControlFlow<B>) -> Option<B> {
+        if self.is_long() {
+            return None;
+        }
+        let bytes_max = if self.takes_large { KEPT_BYTES_MAX } else { LOGIN_BYTES_MAX };
+        let (mut rest, mut broken) = (&self.incoming[..], None);
+        while broken.is_none()
+            && let Some((header, behind)) = rest.split_first_chunk()
+            && let frame = Frame::of(*header)
+            && frame.sequence == self.sequence
+            && frame.length <= bytes_max
+            && let Some((packet, behind)) = behind.split_at_checked(frame.length)
+        {
+            rest = behind;
+            self.sequence = self.sequence.wrapping_add(1);
+            broken = read(packet).break_value();
+        }
+        let taken = self.incoming.len() - rest.len();
+        self.incoming.advance(taken);
+        broken
     }
 
     fn split(&mut self, length: usize) -> Bytes {
@@ -136,9 +168,7 @@ impl Packets {
 
     /// The header of the next frame.
     fn frame(&self) -> Option<Frame> {
-        let &[a, b, c, sequence] = self.incoming.first_chunk()?;
-        let length = usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16;
-        Some(Frame { length, sequence })
+        self.incoming.first_chunk().copied().map(Frame::of)
     }
 
     /// A frame of a long packet comes.
@@ -178,6 +208,12 @@ impl Packets {
 struct Frame {
     length: usize,
     sequence: u8,
+}
+
+impl Frame {
+    fn of([a, b, c, sequence]: [u8; HEADER_BYTES]) -> Self {
+        Self { length: usize::from(a) | usize::from(b) << 8 | usize::from(c) << 16, sequence }
+    }
 }
 
 enum Next {
@@ -233,7 +269,10 @@ mod tests {
                     // Some where they are, and others taken.
                     let packet = match taken.len() % 3 {
                         2 => packets.take().unwrap(),
-                        _ => packets.read(Bytes::copy_from_slice).unwrap(),
+                        _ => {
+                            let copy = |packet: &[u8]| ControlFlow::Break(packet.to_vec().into());
+                            packets.read(copy).unwrap()
+                        }
                     };
                     let Some(packet) = packet else { break };
                     taken.push(packet);

@@ -60,12 +60,17 @@ pub(in super::super) fn head(packet: &[u8]) -> Result<Head> {
 }
 
 /// What the end of definitions or rows says; nothing if the packet is not that.
+#[inline]
 pub(in super::super) fn end(packet: &[u8]) -> Result<Option<Outcome>> {
-    if packet.first() != Some(&END) || packet.len() >= END_BYTES_MAX {
-        return Ok(None);
+    match packet.first() {
+        Some(&END) if packet.len() < END_BYTES_MAX => outcome(packet).map(Some),
+        _ => Ok(None),
     }
+}
+
+fn outcome(packet: &[u8]) -> Result<Outcome> {
     let parsed = ParseBuf(packet).parse::<OkPacketDeserializer<'_, OldEofPacket>>(PLAIN);
-    Ok(Some(parsed.map_err(io)?.into_inner().into()))
+    Ok(parsed.map_err(io)?.into_inner().into())
 }
 
 /// Reads a definition of a column.

@@ -8,7 +8,7 @@ use mysql_async::Column as Sent;
 use mysql_async::consts::{ColumnFlags, ColumnType as SentType};
 
 use crate::event::print::{self, Clock, Day};
-use crate::event::row::{push_cell, push_null, split_cell};
+use crate::event::row::{push_cell, push_null, split_cell, split_cells};
 use crate::event::{Column, ColumnType, TableSchema};
 use crate::source::SourceError;
 use crate::source::mysql::decode;
@@ -93,13 +93,10 @@ impl Printer {
 
 /// A row that is not what was told would be taken apart wrongly from there on.
 fn check_cells(packet: &[u8], columns: usize) -> Result<(), Misfit> {
-    let mut rest = packet;
-    for column in 0..columns {
-        (_, rest) = split_cell(rest).ok_or(Misfit { column })?;
-    }
-    match rest.is_empty() {
-        true => Ok(()),
-        false => Err(Misfit { column: columns }),
+    match split_cells(packet, columns) {
+        Ok((_, [])) => Ok(()),
+        Ok(_) => Err(Misfit { column: columns }),
+        Err(column) => Err(Misfit { column }),
     }
 }
 

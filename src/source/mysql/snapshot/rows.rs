@@ -1,5 +1,6 @@
 //! The rows of a statement, from the server's packets to batches of cells.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(super) struct Rows {
 impl Rows {
     pub fn new(schema: Arc<TableSchema>, printer: Printer, skip: Option<(Vec<u8>, u64)>) -> Self {
         let batch = RowsEvent::new(Arc::clone(&schema));
+        let skip = skip.filter(|(_, copies)| *copies > 0);
         Self { schema, printer, batch, skip, has_begun: false, has_ended: false }
     }
 
@@ -48,18 +50,15 @@ impl Rows {
         let failed = |error| failed(server, &schema.name, error);
         while !self.has_ended && !max.is_met(&self.batch) {
             let read = conn.read_received(|packet| match end(packet) {
-                Ok(None) => self.push(packet),
+                Ok(None) => self.push(packet, max),
                 Ok(Some(_)) => {
                     self.has_ended = true;
-                    Ok(())
+                    ControlFlow::Break(Ok(()))
                 }
-                Err(error) => Err(failed(error)),
+                Err(error) => ControlFlow::Break(Err(failed(error))),
             });
             match read.map_err(failed)? {
-                Some(read) => {
-                    self.has_begun = true;
-                    read?;
-                }
+                Some(read) => read?,
                 None => {
                     let limit = if self.has_begun { ROW_TIME_MAX } else { SORT_TIME_MAX };
                     let received = timeout(limit, conn.receive()).await;
@@ -70,10 +69,14 @@ impl Rows {
         Ok(())
     }
 
-    fn push(&mut self, packet: &[u8]) -> Result<(), SourceError> {
+    fn push(&mut self, packet: &[u8], max: BatchMax) -> ControlFlow<Result<(), SourceError>> {
         let Self { printer, batch, skip, .. } = self;
-        let pushed = push(printer, packet, skip, batch);
-        pushed.map_err(|misfit| misfit.in_table(&self.schema))
+        self.has_begun = true;
+        match push(printer, packet, skip, batch) {
+            Ok(()) if max.is_met(batch) => ControlFlow::Break(Ok(())),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(misfit) => ControlFlow::Break(Err(misfit.in_table(&self.schema))),
+        }
     }
 }
 
@@ -83,7 +86,7 @@ fn push(
     skip: &mut Option<(Vec<u8>, u64)>,
     batch: &mut RowsEvent,
 ) -> Result<(), Misfit> {
-    let Some(skip) = skip else {
+    let Some((cells, copies)) = skip else {
         return batch.push_with(Op::Insert, |out| {
             printer.print(packet, out)?;
             Ok(out.len())
@@ -91,17 +94,13 @@ fn push(
     };
     let mut image = Vec::new();
     printer.print(packet, &mut image)?;
-    if !is_skipped(skip, &image) {
+    if *cells != image {
         batch.push_encoded(None, Some(&image));
+        return Ok(());
     }
+    *copies -= 1;
+    *skip = skip.take().filter(|(_, copies)| *copies > 0);
     Ok(())
-}
-
-/// Whether a row was read before, by an earlier scan.
-fn is_skipped((cells, copies): &mut (Vec<u8>, u64), image: &[u8]) -> bool {
-    let is_skipped = *copies > 0 && cells == image;
-    *copies -= u64::from(is_skipped);
-    is_skipped
 }
 
 /// What it means that the server sends nothing.
