@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 
-use super::clients::start;
+use super::clients::mariadb_by_lines;
 use super::streams::Fixture;
 use crate::harness::raw::{Answer, Raw, code, texts};
 
@@ -165,7 +165,7 @@ async fn a_plain_client_shows_a_chain_as_it_comes() {
     let mut fixture = Fixture::new().await;
     fixture.insert(1..2);
     // Without --quick: it holds each result back until its end.
-    let mut child = start("stdbuf", fixture.door.address, &["-oL", "mariadb"], &["-N"]);
+    let mut child = mariadb_by_lines(fixture.door.address, &["-N"]);
     let mut stdin = child.stdin.take().unwrap();
     writeln!(stdin, "set workload = olap; set vstream_result_sets = 'chain';").unwrap();
     writeln!(stdin, "vstream * from commerce.corder;").unwrap();

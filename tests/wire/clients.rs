@@ -12,21 +12,23 @@ use super::streams::Fixture;
 use super::{check_alive, wait_for_connections};
 use crate::harness::door::{OpenDoor, account};
 use crate::harness::raw::{Login, Raw, texts};
+use crate::harness::real::{self, Kind};
 
 /// The client, with its output in pipes.
 fn mariadb(address: SocketAddr, arguments: &[&str]) -> Child {
-    start("mariadb", address, &[], arguments)
+    start(Command::new(real::client(Kind::MariaDb)), address, arguments)
 }
 
-/// A program that is the client, or runs it. The client's configuration files stay out of it.
-pub(super) fn start(
-    program: &str,
-    address: SocketAddr,
-    before: &[&str],
-    arguments: &[&str],
-) -> Child {
-    Command::new(program)
-        .args(before)
+/// The same, with its output line by line: in a pipe the client holds it back.
+pub(super) fn mariadb_by_lines(address: SocketAddr, arguments: &[&str]) -> Child {
+    let mut program = Command::new("stdbuf");
+    program.arg("-oL").arg(real::client(Kind::MariaDb));
+    start(program, address, arguments)
+}
+
+/// Starts a program that is the client, or runs it. The client's configuration files stay out of it.
+fn start(mut program: Command, address: SocketAddr, arguments: &[&str]) -> Child {
+    program
         .arg("--no-defaults")
         .args(["--host=127.0.0.1", "--protocol=tcp", &format!("--port={}", address.port())])
         .args(arguments)
@@ -86,8 +88,7 @@ async fn mariadb_shows_a_stream_row_by_row() {
     let mut fixture = Fixture::new().await;
     fixture.change(None, Some(&["1", "a"]));
     let text = "set workload = olap; vstream * from commerce.corder\\G";
-    // The client holds its output back in a pipe unless it is told to go line by line.
-    let mut child = start("stdbuf", fixture.door.address, &["-oL", "mariadb"], &["--quick"]);
+    let mut child = mariadb_by_lines(fixture.door.address, &["--quick"]);
     writeln!(child.stdin.take().unwrap(), "{text}").unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut row = move || lines.by_ref().take(4).collect::<Result<Vec<_>, _>>().unwrap().join("\n");
