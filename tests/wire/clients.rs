@@ -41,7 +41,11 @@ fn start(mut program: Command, address: SocketAddr, arguments: &[&str]) -> Child
 
 /// Runs the client to its end: what it printed, and what it complained about.
 async fn run(address: SocketAddr, arguments: &[&str]) -> (String, String) {
-    let child = mariadb(address, arguments);
+    ended(mariadb(address, arguments)).await
+}
+
+/// The same of one that runs already.
+async fn ended(child: Child) -> (String, String) {
     let output = tokio::task::spawn_blocking(move || child.wait_with_output());
     let output = output.await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -63,6 +67,17 @@ async fn mariadb_logs_in_by_both_plugins() {
         assert!(complaint.starts_with("ERROR 1045 (28000): Access denied"), "{complaint}");
         door.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mariadb_logs_in_without_its_plugins() {
+    let door = OpenDoor::scripted().await;
+    let nothing = tempfile::TempDir::new().unwrap();
+    let mut program = Command::new(real::client(Kind::MariaDb));
+    program.env("MARIADB_PLUGIN_DIR", nothing.path());
+    let child = start(program, door.address, &["-uann", "-N", "-e", "select user()"]);
+    assert_eq!(ended(child).await, ("ann@127.0.0.1\n".to_owned(), String::new()));
+    door.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,7 +142,10 @@ impl Entrance {
         let denied = |password| LoginError::Denied { user: user.clone(), password };
         let account = self.accounts.account(user);
         let plugin = account.plugin(response.plugin);
-        let proof = match plugin {
+        // A client that lacks the greeting's plugin waits to be asked by one that it has, even if
+        // there is nothing to prove.
+        let asked = plugin.or(response.plugin.is_none().then_some(Plugin::Native));
+        let proof = match asked {
             Some(wanted) if response.plugin != Some(wanted) => {
                 if !response.login.capabilities.contains(CapabilityFlags::CLIENT_PLUGIN_AUTH) {
                     return Err(denied(true));
