@@ -347,7 +347,7 @@ pub(super) const INSTANCE: &str = "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname
 /// forgetting old rows.
 const VIEW_LOCK_WAIT_SECONDS: u32 = 60;
 /// How much of a copy's rows a server is to write at a time, where 16 KiB are what it does by itself.
-const WRITE_BYTES: usize = 64 << 10;
+const WRITE_BYTES: usize = 256 << 10;
 /// From the name's look-up to a session that is set up.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.

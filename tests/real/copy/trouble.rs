@@ -140,6 +140,20 @@ async fn a_copy_whose_connection_is_killed_goes_on() {
     }
 }
 
+/// A server that hangs up on packets of 16 KiB is sent none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_takes_small_packets_is_copied() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &["--max-allowed-packet=16384"], &[T]).await;
+        let mut writer = connect(&server, "ks").await;
+        let rows: Vec<_> = (0..300).map(|id| format!("({id}, 'v{id}')")).collect();
+        writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+        let name = TableName::new("ks", "t");
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        assert_eq!(scan(&mut *snapshot, &name).await.len(), 300, "{kind:?}");
+    }
+}
+
 /// The server lets go of a view that nobody wants at once: no rows are read to their end for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_snapshot_is_gone_from_the_server() {

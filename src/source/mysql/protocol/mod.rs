@@ -140,17 +140,20 @@ impl RawConnection {
         self.send(&packet).await
     }
 
-    /// Has the server write so many bytes of rows at a time: it collects as many as the largest
-    /// packet had that it was sent, and what stands behind a ping it does not read. One that refuses
-    /// such a ping goes on as before.
+    /// Has the server write so many bytes of rows at a time, or as many as it takes in a packet: it
+    /// collects as many as the largest packet had that it was sent, and what stands behind a ping it
+    /// does not read.
     pub async fn widen(&mut self, bytes: usize) -> Result<()> {
-        let mut ping = vec![0; bytes];
+        let allowed: Vec<u64> = self.query("SELECT @@max_allowed_packet").await?;
+        // It hangs up on whoever sends as much as that.
+        let allowed = allowed.first().map_or(0, |allowed| allowed.saturating_sub(1));
+        let bytes = bytes.min(usize::try_from(allowed).unwrap_or(usize::MAX));
+        let mut ping = vec![0; bytes.max(1)];
         ping[0] = Command::COM_PING as u8;
         self.send(&ping).await?;
-        match self.expect_ok().await {
-            Err(Error::Server(_)) => Ok(()),
-            answered => answered,
-        }
+        self.expect_ok().await?;
+        self.packets.widen(bytes);
+        Ok(())
     }
 
     async fn send(&mut self, command: &[u8]) -> Result<()> {

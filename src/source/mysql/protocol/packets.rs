@@ -19,12 +19,19 @@ pub(super) struct Packets {
     sequence: u8,
     /// Whoever is at the other end has proved to be a server that knows us.
     takes_large: bool,
+    /// What is received at a time, if more than [`RECEIVE_BYTES`].
+    wide: usize,
 }
 
 impl Packets {
     /// Takes packets of any size from now on.
     pub const fn take_large(&mut self) {
         self.takes_large = true;
+    }
+
+    /// Receives so much at a time from now on, where it is more than [`RECEIVE_BYTES`].
+    pub const fn widen(&mut self, bytes: usize) {
+        self.wide = bytes;
     }
 
     /// The numbers begin anew with each command.
@@ -39,8 +46,9 @@ impl Packets {
         let frame_bytes = frame.map_or(0, |frame| HEADER_BYTES + frame.length);
         let spare = self.incoming.capacity() - self.incoming.len();
         let missing = frame_bytes.saturating_sub(self.incoming.len());
-        if frame_bytes <= RECEIVE_BYTES {
-            self.incoming.reserve(RECEIVE_BYTES);
+        let receive_bytes = RECEIVE_BYTES.max(self.wide);
+        if frame_bytes <= receive_bytes {
+            self.incoming.reserve(receive_bytes);
         } else if spare < missing {
             self.incoming.reserve(missing);
         }
