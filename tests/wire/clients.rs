@@ -71,13 +71,24 @@ async fn mariadb_logs_in_by_both_plugins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mariadb_logs_in_without_its_plugins() {
-    let door = OpenDoor::scripted().await;
     let nothing = tempfile::TempDir::new().unwrap();
-    let mut program = Command::new(real::client(Kind::MariaDb));
-    program.env("MARIADB_PLUGIN_DIR", nothing.path());
-    let child = start(program, door.address, &["-uann", "-N", "-e", "select user()"]);
-    assert_eq!(ended(child).await, ("ann@127.0.0.1\n".to_owned(), String::new()));
-    door.close().await;
+    let run = async |door: &OpenDoor, password: &str| {
+        let mut program = Command::new(real::client(Kind::MariaDb));
+        program.env("MARIADB_PLUGIN_DIR", nothing.path());
+        let arguments = ["-ubob", password, "-N", "-e", "select user()"];
+        ended(start(program, door.address, &arguments)).await
+    };
+    let anybody = OpenDoor::scripted().await;
+    let users = account("bob", Account::of_password("secret"));
+    let users = OpenDoor::with(DoorConfig::default(), users).await;
+    for (door, password) in [(&anybody, "--password="), (&users, "--password=secret")] {
+        let printed = run(door, password).await;
+        assert_eq!(printed, ("bob@127.0.0.1\n".to_owned(), String::new()));
+    }
+    let (_, complaint) = run(&users, "--password=wrong").await;
+    assert!(complaint.starts_with("ERROR 1045 (28000)"), "{complaint}");
+    anybody.close().await;
+    users.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

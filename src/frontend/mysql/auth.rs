@@ -105,12 +105,13 @@ impl Account {
         }
     }
 
-    /// The plugin to prove the password by: the client's own, if the account has a verifier for it.
-    /// None where there is nothing to prove.
+    /// The plugin to prove the password by: the client's own, if the account has a verifier for it,
+    /// and mysql_native_password for a client whose own is neither. None where there is nothing to
+    /// prove.
     pub fn plugin(&self, offered: Option<Plugin>) -> Option<Plugin> {
         match (&self.caching_sha2, &self.native, offered) {
             (None, None, _) => None,
-            (_, Some(_), Some(Plugin::Native)) | (None, Some(_), _) => Some(Plugin::Native),
+            (_, Some(_), Some(Plugin::Native) | None) | (None, Some(_), _) => Some(Plugin::Native),
             (Some(_), _, _) => Some(Plugin::CachingSha2),
         }
     }
@@ -288,6 +289,7 @@ mod tests {
                 assert!(!accepts(SALT, wrong));
             }
         }
+        assert_eq!(account.plugin(None), Some(Plugin::Native));
         assert!(account.is_password(b"secret") && !account.is_password(b"Secret"));
         assert!(Account::NO_PASSWORD.accepts(None, SALT, b""));
         let response = response(Plugin::Native, "x", SALT);
