@@ -355,8 +355,12 @@ impl RowsEvent {
 
     /// Gives back what was reserved and not used, if that is much.
     pub fn shrink(&mut self) {
-        if self.buffer.capacity() - self.buffer.len() > self.buffer.len() / 4 {
+        let is_loose = |capacity, len| capacity - len > len / 4;
+        if is_loose(self.buffer.capacity(), self.buffer.len()) {
             self.buffer.shrink_to_fit();
+        }
+        if is_loose(self.changes.capacity(), self.changes.len()) {
+            self.changes.shrink_to_fit();
         }
     }
 

@@ -55,9 +55,7 @@ impl Server {
         let line = String::from_utf8(line).expect("its arguments are UTF-8");
         let mut arguments = line.split_terminator('\0');
         let program = arguments.next().expect("the program is its first argument");
-        let signal = if at_once { "-KILL" } else { "-TERM" };
-        let killed = Command::new("kill").args([signal, &self.pid.to_string()]).status();
-        assert!(killed.expect("run kill").success());
+        self.signal(if at_once { "-KILL" } else { "-TERM" });
         match self.again.take() {
             Some(mut child) => drop(child.wait()),
             // No child of ours, and so not ours to wait for.
@@ -83,6 +81,12 @@ impl Server {
         std::thread::spawn(move || log.for_each(drop));
         self.pid = child.id();
         self.again = Some(child);
+    }
+
+    /// Sends the server's process a signal.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid.to_string()]).status();
+        assert!(sent.expect("run kill").success());
     }
 
     /// `host:port`.

@@ -226,7 +226,6 @@ impl Server {
             session(connection.flavour)
         );
         connection.conn.run(&session).await.map_err(failed)?;
-        connection.conn.widen(WRITE_BYTES).await.map_err(failed)?;
         Ok(connection)
     }
 
@@ -346,8 +345,6 @@ pub(super) const INSTANCE: &str = "CONCAT_WS(':', @@GLOBAL.server_id, @@hostname
 /// How long a view waits for a table whose definition is being changed: it keeps the server from
 /// forgetting old rows.
 const VIEW_LOCK_WAIT_SECONDS: u32 = 60;
-/// How much of a copy's rows a server is to write at a time, where 16 KiB are what it does by itself.
-const WRITE_BYTES: usize = 256 << 10;
 /// From the name's look-up to a session that is set up.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the answer to a question, however many tables it is about.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use vstreamd::event::{Position, TableName};
-use vstreamd::source::{Source, SourceError};
+use vstreamd::source::{BatchMax, Scan, Source, SourceError};
 use vstreamd::telemetry;
 
 use super::{KINDS, connections, engine, scan, scan_of, world};
@@ -151,6 +151,43 @@ async fn a_server_that_takes_small_packets_is_copied() {
         let name = TableName::new("ks", "t");
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
         assert_eq!(scan(&mut *snapshot, &name).await.len(), 300, "{kind:?}");
+    }
+}
+
+/// Rows do not wait for those that a server has not found yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_silent_server_has_sent_is_handed_out() {
+    const WIDE: &str = "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)";
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[WIDE]).await;
+        let mut writer = connect(&server, "ks").await;
+        for first in (0..40).map(|part| part * 1_000) {
+            let rows: Vec<_> =
+                (first..first + 1_000).map(|id| format!("({id}, REPEAT('v', 1000))")).collect();
+            writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+        }
+        let name = TableName::new("ks", "t");
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        let batch = BatchMax::bytes(3 << 20);
+        snapshot.scan(Scan { batch, ..scan_of(&name) }).await.unwrap();
+        let mut rows = snapshot.next().await.unwrap().expect("rows").len();
+        server.signal("-STOP");
+        let silent = async {
+            loop {
+                let batch = snapshot.next().await.unwrap().expect("it has not sent all");
+                rows += batch.len();
+                if batch.bytes() < 3 << 20 {
+                    return;
+                }
+            }
+        };
+        let silent = tokio::time::timeout(Duration::from_secs(60), silent).await;
+        server.signal("-CONT");
+        assert!(silent.is_ok(), "{kind:?}: nothing behind {rows} rows");
+        while let Some(batch) = snapshot.next().await.unwrap() {
+            rows += batch.len();
+        }
+        assert_eq!(rows, 40_000, "{kind:?}");
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Query {
     pub skip: Option<(Vec<u8>, u64)>,
     /// All columns are sorted, by more bytes than servers do unless they are told to.
     pub sorts: bool,
+    /// Only some rows are wanted: the server may look at very many for each.
+    pub is_sparse: bool,
 }
 
 /// Why a scan cannot go on behind a key.
@@ -64,6 +66,7 @@ impl Query {
             plain: format!("{select}{rest}"),
             skip,
             sorts: schema.key.is_empty() && order.is_some(),
+            is_sparse: scan.where_sql.is_some(),
         })
     }
 }

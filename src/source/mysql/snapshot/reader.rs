@@ -119,7 +119,7 @@ impl Reader {
         if begun.send(Ok(())).is_err() {
             return Stop::Unwanted;
         }
-        let mut rows = Rows::new(Arc::clone(&table.schema), printer, query.skip);
+        let mut rows = Rows::new(Arc::clone(&table.schema), printer, query);
         // A table without a key cannot always be read on in the middle.
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
         loop {
@@ -164,6 +164,10 @@ impl Reader {
         let name = &table.schema.name;
         let failed = |error| failed(&self.server, name, error);
         let Connection { conn, flavour, .. } = &mut self.connection;
+        if !query.is_sparse {
+            // Rows that are found one by one would be held back.
+            conn.widen(WRITE_BYTES).await.map_err(failed)?;
+        }
         let touch = format!("SELECT 1 FROM {} LIMIT 0", literal::name(&name.table));
         conn.run("SAVEPOINT scan").await.map_err(failed)?;
         conn.query::<u8>(&touch).await.map_err(failed)?;
@@ -282,6 +286,8 @@ const HOLD_MAX: Duration = Duration::from_secs(10);
 const VIEW_IDLE_MAX: Duration = Duration::from_secs(600);
 /// For the first row, before which the table may have to be sorted.
 pub(super) const SORT_TIME_MAX: Duration = Duration::from_secs(3600);
+/// How much of a table's rows a server is to write at a time, where 16 KiB are what it does by itself.
+const WRITE_BYTES: usize = 256 << 10;
 /// Room to sort keys of the longest kind in.
 const SORT_BUFFER_BYTES: usize = 16 << 20;
 /// ER_TABLE_DEF_CHANGED, ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR, ER_KEY_DOES_NOT_EXITS.

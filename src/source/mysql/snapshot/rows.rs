@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::cell::{Misfit, Printer};
+use super::query::Query;
 use super::reader::{SORT_TIME_MAX, failed};
 use crate::event::{Op, RowsEvent, TableSchema};
 use crate::source::mysql::connect::Server;
@@ -19,16 +20,18 @@ pub(super) struct Rows {
     printer: Printer,
     batch: RowsEvent,
     skip: Option<(Vec<u8>, u64)>,
-    /// The first row may take as long as sorting the table.
-    has_begun: bool,
+    /// The next row may take as long as looking through the table.
+    may_take_long: bool,
+    is_sparse: bool,
     has_ended: bool,
 }
 
 impl Rows {
-    pub fn new(schema: Arc<TableSchema>, printer: Printer, skip: Option<(Vec<u8>, u64)>) -> Self {
+    pub fn new(schema: Arc<TableSchema>, printer: Printer, query: Query) -> Self {
         let batch = RowsEvent::new(Arc::clone(&schema));
-        let skip = skip.filter(|(_, copies)| *copies > 0);
-        Self { schema, printer, batch, skip, has_begun: false, has_ended: false }
+        let skip = query.skip.filter(|(_, copies)| *copies > 0);
+        let is_sparse = query.is_sparse;
+        Self { schema, printer, batch, skip, may_take_long: true, is_sparse, has_ended: false }
     }
 
     /// What was read since the last batch.
@@ -39,7 +42,7 @@ impl Rows {
         batch
     }
 
-    /// Reads until there is a batch, or no more. Cancel-safe.
+    /// Reads until there is a batch, or no more, or the server pauses behind some rows. Cancel-safe.
     pub async fn read(
         &mut self,
         conn: &mut RawConnection,
@@ -60,9 +63,16 @@ impl Rows {
             match read.map_err(failed)? {
                 Some(read) => read?,
                 None => {
-                    let limit = if self.has_begun { ROW_TIME_MAX } else { SORT_TIME_MAX };
-                    let received = timeout(limit, conn.receive()).await;
-                    received.map_err(|_| silent(limit))?.map_err(failed)?;
+                    let limit = match self.batch.is_empty() {
+                        false => PAUSE_TIME_MAX,
+                        true if self.may_take_long => SORT_TIME_MAX,
+                        true => ROW_TIME_MAX,
+                    };
+                    match timeout(limit, conn.receive()).await {
+                        Ok(received) => received.map_err(failed)?,
+                        Err(_) if !self.batch.is_empty() => return Ok(()),
+                        Err(_) => return Err(silent(limit)),
+                    }
                 }
             }
         }
@@ -71,7 +81,7 @@ impl Rows {
 
     fn push(&mut self, packet: &[u8], max: BatchMax) -> ControlFlow<Result<(), SourceError>> {
         let Self { printer, batch, skip, .. } = self;
-        self.has_begun = true;
+        self.may_take_long = self.is_sparse;
         match push(printer, packet, skip, batch) {
             Ok(()) if max.is_met(batch) => ControlFlow::Break(Ok(())),
             Ok(()) => ControlFlow::Continue(()),
@@ -111,5 +121,7 @@ pub(super) fn silent(limit: Duration) -> SourceError {
     }
 }
 
-/// For each further row.
+/// For more rows where all are wanted.
 const ROW_TIME_MAX: Duration = Duration::from_secs(300);
+/// How long rows that are here wait for those behind them.
+const PAUSE_TIME_MAX: Duration = Duration::from_millis(100);
