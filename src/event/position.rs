@@ -76,7 +76,7 @@ pub struct TableLastPk {
 pub enum PositionError {
     /// It looked like nothing else, and is no GTID set either.
     #[error("{0}; or a _pos token, 'current' for now, '' for a copy")]
-    Gtid(#[from] GtidError),
+    Gtid(GtidError),
     /// It looked like a `_pos` token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -110,7 +110,7 @@ impl Position {
         if text.starts_with(['{', '[']) {
             return Ok(Self::from_vgtid_json(text)?);
         }
-        let start = Start::parse(text)?;
+        let start = Start::parse(text).map_err(PositionError::Gtid)?;
         if matches!(start, Start::After(_)) && shards.len() > 1 {
             return Err(PositionError::ManyShards { shards: shards.len() });
         }
@@ -254,6 +254,10 @@ pub(super) mod tests {
         assert!(matches!(parse("what"), Err(PositionError::Gtid(_))));
         assert!(matches!(parse("{"), Err(PositionError::Vgtid(_))));
         assert!(matches!(parse("vs1_"), Err(PositionError::Token(_))));
+        for text in ["what", r#"{"shard_gtids":[{"keyspace":"ks","shard":"0","gtid":"what"}]}"#] {
+            let said = crate::telemetry::chain(&parse(text).unwrap_err());
+            assert_eq!(said.matches(r#"cannot read "what""#).count(), 1, "{said}");
+        }
     }
 
     #[test]

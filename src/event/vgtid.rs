@@ -34,7 +34,7 @@ pub enum VgtidError {
     #[error("vgtid must have at least one value with a starting position in ShardGtids")]
     Empty,
     /// The position of one shard cannot be read.
-    #[error("cannot read the position of shard {shard}: {source}")]
+    #[error("cannot read the position of shard {shard}")]
     Gtid {
         /// The shard.
         shard: ShardName,
