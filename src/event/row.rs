@@ -355,11 +355,14 @@ impl RowsEvent {
 
     /// Gives back what was reserved and not used, if that is much.
     pub fn shrink(&mut self) {
-        let is_loose = |capacity, len| capacity - len > len / 4;
-        if is_loose(self.buffer.capacity(), self.buffer.len()) {
+        let is_much = |free: usize, used: usize| free > SLACK_BYTES.max(used / 4);
+        let used = self.buffer.len();
+        if is_much(self.buffer.capacity() - used, used) {
             self.buffer.shrink_to_fit();
         }
-        if is_loose(self.changes.capacity(), self.changes.len()) {
+        let bytes = |changes: usize| changes * size_of::<Images>();
+        let used = self.changes.len();
+        if is_much(bytes(self.changes.capacity() - used), bytes(used)) {
             self.changes.shrink_to_fit();
         }
     }
@@ -429,6 +432,8 @@ impl RowsEvent {
 const NULL: u8 = 0xfb;
 /// Room that is made for rows to be appended.
 const APPENDED_BYTES: usize = 4096;
+/// So little room is not worth giving back.
+const SLACK_BYTES: usize = 1024;
 
 /// A shared rows event, or the part of it that a stream still has to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
