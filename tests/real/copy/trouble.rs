@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use vstreamd::event::{Position, TableName};
-use vstreamd::source::{BatchMax, Scan, Source, SourceError};
+use vstreamd::event::{Position, RowsEvent, TableName};
+use vstreamd::source::{BatchMax, Scan, Snapshot, Source, SourceError};
 use vstreamd::telemetry;
 
-use super::{KINDS, connections, engine, scan, scan_of, world};
+use super::{KINDS, cells, connections, engine, scan, scan_of, world};
 use crate::harness::real::{Kind, Server};
 use crate::harness::rounds;
 use crate::harness::server_keyspace::{connect, source};
@@ -170,12 +170,16 @@ async fn what_a_silent_server_has_sent_is_handed_out() {
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
         let batch = BatchMax::bytes(3 << 20);
         snapshot.scan(Scan { batch, ..scan_of(&name) }).await.unwrap();
-        let mut rows = snapshot.next().await.unwrap().expect("rows").len();
+        let ids = |batch: &RowsEvent| -> Vec<_> {
+            let rows = batch.changes(0..batch.len()).map(|change| cells(change.after.unwrap()));
+            rows.map(|mut cells| cells.swap_remove(0).expect("an id")).collect()
+        };
+        let mut rows = ids(&snapshot.next().await.unwrap().expect("rows"));
         server.signal("-STOP");
         let silent = async {
             loop {
                 let batch = snapshot.next().await.unwrap().expect("it has not sent all");
-                rows += batch.len();
+                rows.extend(ids(&batch));
                 if batch.bytes() < 3 << 20 {
                     return;
                 }
@@ -183,11 +187,102 @@ async fn what_a_silent_server_has_sent_is_handed_out() {
         };
         let silent = tokio::time::timeout(Duration::from_secs(60), silent).await;
         server.signal("-CONT");
-        assert!(silent.is_ok(), "{kind:?}: nothing behind {rows} rows");
+        assert!(silent.is_ok(), "{kind:?}: nothing behind {} rows", rows.len());
+        while let Some(batch) = snapshot.next().await.unwrap() {
+            rows.extend(ids(&batch));
+        }
+        let expected = (0..40_000).map(|id: u32| id.to_string().into_bytes());
+        assert!(rows.iter().eq(&expected.collect::<Vec<_>>()), "{kind:?}: {} rows", rows.len());
+    }
+}
+
+/// Rows that meet a condition are not collected by the server until they are many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_found_one_by_one_are_not_held_back() {
+    const WIDE: &str = "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)";
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[WIDE]).await;
+        let mut writer = connect(&server, "ks").await;
+        let rows: Vec<_> = (0..200).map(|id| format!("({id}, REPEAT('v', 1000))")).collect();
+        writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+        assert_eq!(writer.query_first::<u8, _>(LOCK).await.unwrap(), Some(1));
+        let name = TableName::new("ks", "t");
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        let where_sql = Some(format!("id < 100 OR {LOCKED}"));
+        let batch = BatchMax::bytes(3 << 20);
+        let first = async {
+            snapshot.scan(Scan { batch, where_sql, ..scan_of(&name) }).await.unwrap();
+            snapshot.next().await.unwrap().expect("rows").len()
+        };
+        let first = tokio::time::timeout(PATIENCE, first)
+            .await
+            .unwrap_or_else(|_| panic!("{kind:?}: no rows"));
+        writer.query_drop("DO RELEASE_LOCK('l')").await.unwrap();
+        let mut rows = first;
         while let Some(batch) = snapshot.next().await.unwrap() {
             rows += batch.len();
         }
-        assert_eq!(rows, 40_000, "{kind:?}");
+        assert!((1..100).contains(&first), "{kind:?}: {first}");
+        assert_eq!(rows, 200, "{kind:?}");
+    }
+}
+
+/// A server that looks for the rows that a condition asks for is waited for; one that hangs is not.
+#[tokio::test]
+async fn a_server_that_looks_for_rows_is_waited_for() {
+    for kind in KINDS {
+        let (server, source) = world(kind, &[], &[T]).await;
+        let mut holder = connect(&server, "ks").await;
+        fill(&mut holder, "t", 2).await;
+        assert_eq!(holder.query_first::<u8, _>(LOCK).await.unwrap(), Some(1));
+        let name = TableName::new("ks", "t");
+        let found = async |snapshot: &mut dyn Snapshot| {
+            let where_sql = Some(LOCKED.to_owned());
+            snapshot.scan(Scan { where_sql, ..scan_of(&name) }).await?;
+            snapshot.next().await
+        };
+        let held_up = async || {
+            let find = "SELECT COUNT(*) FROM information_schema.PROCESSLIST \
+                        WHERE STATE LIKE 'User%lock'";
+            let mut other = connect(&server, "ks").await;
+            while other.query_first::<u8, _>(find).await.unwrap() != Some(1) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        // The server's clock goes on as it did.
+        let pass = async |time| {
+            tokio::time::pause();
+            tokio::time::advance(time).await;
+            tokio::time::resume();
+        };
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        let free = async {
+            held_up().await;
+            for _ in 0..3 {
+                pass(Duration::from_hours(2)).await;
+                // Whoever took that for a silence has said so by now.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            holder.query_drop("DO RELEASE_LOCK('l')").await.unwrap();
+        };
+        let (rows, ()) = tokio::join!(found(&mut *snapshot), free);
+        assert_eq!(rows.unwrap().map(|rows| rows.len()), Some(2), "{kind:?}");
+        drop(snapshot);
+
+        assert_eq!(holder.query_first::<u8, _>(LOCK).await.unwrap(), Some(1));
+        let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
+        let hang = async {
+            held_up().await;
+            server.signal("-STOP");
+            pass(Duration::from_hours(2)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            // It is not waited for until it answers the question either.
+            pass(Duration::from_mins(1)).await;
+        };
+        let hung = async { tokio::join!(found(&mut *snapshot), hang).0 };
+        let hung = tokio::time::timeout(Duration::from_mins(125), hung).await;
+        server.signal("-CONT");
+        assert!(matches!(hung.unwrap(), Err(SourceError::Connect(_))), "{kind:?}");
     }
 }
 
@@ -370,4 +465,8 @@ async fn a_transaction_that_stays_open_does_not_stop_a_copy() {
     assert!(error.to_string().contains("w has no key, and the tables"), "{error}");
 }
 
+const LOCK: &str = "SELECT GET_LOCK('l', 30)";
+/// True for each row as soon as nobody else has that lock; MySQL would ask but once whether it is if
+/// it were the same for all.
+const LOCKED: &str = "GET_LOCK(IF(id < 0, 'k', 'l'), 600) = 1";
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,6 +8,7 @@ mod cell;
 mod query;
 mod reader;
 mod rows;
+mod thread;
 mod view;
 
 use std::sync::Arc;

@@ -16,8 +16,8 @@ pub(super) struct Query {
     pub skip: Option<(Vec<u8>, u64)>,
     /// All columns are sorted, by more bytes than servers do unless they are told to.
     pub sorts: bool,
-    /// Only some rows are wanted: the server may look at very many for each.
-    pub is_sparse: bool,
+    /// Only some rows are wanted, and the server may have to look at very many for each.
+    pub has_condition: bool,
 }
 
 /// Why a scan cannot go on behind a key.
@@ -66,7 +66,7 @@ impl Query {
             plain: format!("{select}{rest}"),
             skip,
             sorts: schema.key.is_empty() && order.is_some(),
-            is_sparse: scan.where_sql.is_some(),
+            has_condition: scan.where_sql.is_some(),
         })
     }
 }

@@ -8,14 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable;
 use mysql_async::{Column as Sent, Error};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::cell::{Form, Printer};
 use super::query::{Query, SORT_BYTES_MAX};
-use super::rows::{Rows, silent};
+use super::rows::Rows;
+use super::thread::Thread;
 use super::view::{self, DEADLOCK, LOCK_WAIT_TIMEOUT};
 use crate::event::{RowsEvent, TableName};
 use crate::source::mysql::connect::{Connection, Server};
@@ -96,7 +96,8 @@ impl Reader {
         let Order { table, query, batch: batch_max, begun, batches } = order;
         let may_yield = !table.schema.key.is_empty();
         let mut scarce = Box::pin(scarce(self.server.clone()));
-        let begin = timeout(SORT_TIME_MAX, self.begin(&table, &query));
+        let thread = Thread::new(&self.server, &self.connection);
+        let begin = thread.while_at_work(self.begin(&table, &query));
         let begin = tokio::select! {
             begin = begin => begin,
             scarce = &mut scarce, if may_yield => {
@@ -111,15 +112,15 @@ impl Reader {
                 let _ = begun.send(Err(error));
                 return Stop::Broken;
             }
-            Err(_) => {
-                let _ = begun.send(Err(silent(SORT_TIME_MAX)));
+            Err(silent) => {
+                let _ = begun.send(Err(silent));
                 return Stop::Unwanted;
             }
         };
         if begun.send(Ok(())).is_err() {
             return Stop::Unwanted;
         }
-        let mut rows = Rows::new(Arc::clone(&table.schema), printer, query);
+        let mut rows = Rows::new(Arc::clone(&table.schema), printer, query, thread);
         // A table without a key cannot always be read on in the middle.
         let idle_max = if table.schema.key.is_empty() { VIEW_IDLE_MAX } else { READ_IDLE_MAX };
         loop {
@@ -164,7 +165,7 @@ impl Reader {
         let name = &table.schema.name;
         let failed = |error| failed(&self.server, name, error);
         let Connection { conn, flavour, .. } = &mut self.connection;
-        if !query.is_sparse {
+        if !query.has_condition {
             // Rows that are found one by one would be held back.
             conn.widen(WRITE_BYTES).await.map_err(failed)?;
         }
@@ -206,23 +207,12 @@ impl Reader {
 
     /// Ends the connection and with it the view, at once, whatever the server is doing for it.
     fn hang_up(self) {
-        let Self { server, connection, place, .. } = self;
-        let (id, instance) = (connection.conn.id(), connection.instance.clone());
-        let (conn, permit) = connection.into_parts();
+        let thread = Thread::new(&self.server, &self.connection);
+        let (conn, permit) = self.connection.into_parts();
+        let place = self.place;
         drop(conn);
         telemetry::spawn("end a view", async move {
-            // A server that sorts does not look whether anybody is still there.
-            let kill = async |other: &mut Connection| {
-                // Somebody else has that number on another server.
-                if other.instance != instance {
-                    return Ok(());
-                }
-                let killed = other.conn.query_drop(format!("KILL {id}")).await;
-                killed.map_err(|error| server.broken("end a view", error))
-            };
-            if let Err(error) = server.ask(kill).await {
-                tracing::debug!(error = %error, "a view was left to end by itself");
-            }
+            thread.kill().await;
             drop((permit, place));
         });
     }
@@ -284,8 +274,6 @@ pub(super) const READ_IDLE_MAX: Duration = Duration::from_secs(3);
 const HOLD_MAX: Duration = Duration::from_secs(10);
 /// How long a view waits between two tables, or for its reader to catch up with it.
 const VIEW_IDLE_MAX: Duration = Duration::from_secs(600);
-/// For the first row, before which the table may have to be sorted.
-pub(super) const SORT_TIME_MAX: Duration = Duration::from_secs(3600);
 /// How much of a table's rows a server is to write at a time, where 16 KiB are what it does by itself.
 const WRITE_BYTES: usize = 256 << 10;
 /// Room to sort keys of the longest kind in.

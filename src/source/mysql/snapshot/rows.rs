@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::cell::{Misfit, Printer};
 use super::query::Query;
-use super::reader::{SORT_TIME_MAX, failed};
+use super::reader::failed;
+use super::thread::{SILENCE_MAX, Thread, silent};
 use crate::event::{Op, RowsEvent, TableSchema};
 use crate::source::mysql::connect::Server;
 use crate::source::mysql::protocol::{RawConnection, end};
@@ -20,18 +21,20 @@ pub(super) struct Rows {
     printer: Printer,
     batch: RowsEvent,
     skip: Option<(Vec<u8>, u64)>,
-    /// The next row may take as long as looking through the table.
+    thread: Thread,
+    /// The server may have to sort the table, or to look through it, before it sends more.
     may_take_long: bool,
-    is_sparse: bool,
+    has_condition: bool,
     has_ended: bool,
 }
 
 impl Rows {
-    pub fn new(schema: Arc<TableSchema>, printer: Printer, query: Query) -> Self {
+    pub fn new(schema: Arc<TableSchema>, printer: Printer, query: Query, thread: Thread) -> Self {
         let batch = RowsEvent::new(Arc::clone(&schema));
         let skip = query.skip.filter(|(_, copies)| *copies > 0);
-        let is_sparse = query.is_sparse;
-        Self { schema, printer, batch, skip, may_take_long: true, is_sparse, has_ended: false }
+        let has_condition = query.has_condition;
+        let (may_take_long, has_ended) = (true, false);
+        Self { schema, printer, batch, skip, thread, may_take_long, has_condition, has_ended }
     }
 
     /// What was read since the last batch.
@@ -63,16 +66,18 @@ impl Rows {
             match read.map_err(failed)? {
                 Some(read) => read?,
                 None => {
-                    let limit = match self.batch.is_empty() {
-                        false => PAUSE_TIME_MAX,
-                        true if self.may_take_long => SORT_TIME_MAX,
-                        true => ROW_TIME_MAX,
+                    let receive = conn.receive();
+                    let received = if !self.batch.is_empty() {
+                        match timeout(PAUSE_TIME_MAX, receive).await {
+                            Ok(received) => received,
+                            Err(_) => return Ok(()),
+                        }
+                    } else if self.may_take_long {
+                        self.thread.while_at_work(receive).await?
+                    } else {
+                        timeout(SILENCE_MAX, receive).await.map_err(|_| silent())?
                     };
-                    match timeout(limit, conn.receive()).await {
-                        Ok(received) => received.map_err(failed)?,
-                        Err(_) if !self.batch.is_empty() => return Ok(()),
-                        Err(_) => return Err(silent(limit)),
-                    }
+                    received.map_err(failed)?;
                 }
             }
         }
@@ -81,7 +86,7 @@ impl Rows {
 
     fn push(&mut self, packet: &[u8], max: BatchMax) -> ControlFlow<Result<(), SourceError>> {
         let Self { printer, batch, skip, .. } = self;
-        self.may_take_long = self.is_sparse;
+        self.may_take_long = self.has_condition;
         match push(printer, packet, skip, batch) {
             Ok(()) if max.is_met(batch) => ControlFlow::Break(Ok(())),
             Ok(()) => ControlFlow::Continue(()),
@@ -113,15 +118,5 @@ fn push(
     Ok(())
 }
 
-/// What it means that the server sends nothing.
-pub(super) fn silent(limit: Duration) -> SourceError {
-    SourceError::Disconnected {
-        context: format!("the server has sent no row for {limit:?}"),
-        source: None,
-    }
-}
-
-/// For more rows where all are wanted.
-const ROW_TIME_MAX: Duration = Duration::from_secs(300);
 /// How long rows that are here wait for those behind them.
 const PAUSE_TIME_MAX: Duration = Duration::from_millis(100);
