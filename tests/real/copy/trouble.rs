@@ -6,6 +6,7 @@ use std::time::Duration;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use vstreamd::event::{Position, RowsEvent, TableName};
+use vstreamd::source::mysql::MysqlSource;
 use vstreamd::source::{BatchMax, Scan, Snapshot, Source, SourceError};
 use vstreamd::telemetry;
 
@@ -18,10 +19,23 @@ use crate::harness::trace::Request;
 
 /// So many rows.
 async fn fill(conn: &mut Conn, table: &str, rows: u32) {
-    let rows: Vec<_> = (0..rows).map(|id| format!("({id}, 'v{id}')")).collect();
+    fill_with(conn, table, rows, |id| format!("'v{id}'")).await;
+}
+
+/// So many rows of a value each, in the words of the server.
+async fn fill_with(conn: &mut Conn, table: &str, rows: u32, value: impl Fn(u32) -> String) {
+    let rows: Vec<_> = (0..rows).map(|id| format!("({id}, {})", value(id))).collect();
     for rows in rows.chunks(1_000) {
         conn.query_drop(format!("INSERT INTO {table} VALUES {}", rows.join(","))).await.unwrap();
     }
+}
+
+/// A server whose table `t` has so many rows of a kilobyte each, and a connection to it.
+async fn wide_world(kind: Kind, rows: u32) -> (Server, Arc<MysqlSource>, Conn) {
+    let (server, source) = world(kind, &[], &["CREATE TABLE t (id INT PRIMARY KEY, v TEXT)"]).await;
+    let mut writer = connect(&server, "ks").await;
+    fill_with(&mut writer, "t", rows, |_| "REPEAT('v', 1000)".to_owned()).await;
+    (server, source, writer)
 }
 
 fn copy() -> Request {
@@ -146,8 +160,7 @@ async fn a_server_that_takes_small_packets_is_copied() {
     for kind in KINDS {
         let (server, source) = world(kind, &["--max-allowed-packet=16384"], &[T]).await;
         let mut writer = connect(&server, "ks").await;
-        let rows: Vec<_> = (0..300).map(|id| format!("({id}, 'v{id}')")).collect();
-        writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+        fill(&mut writer, "t", 300).await;
         let name = TableName::new("ks", "t");
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
         assert_eq!(scan(&mut *snapshot, &name).await.len(), 300, "{kind:?}");
@@ -157,15 +170,8 @@ async fn a_server_that_takes_small_packets_is_copied() {
 /// Rows do not wait for those that a server has not found yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_silent_server_has_sent_is_handed_out() {
-    const WIDE: &str = "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)";
     for kind in KINDS {
-        let (server, source) = world(kind, &[], &[WIDE]).await;
-        let mut writer = connect(&server, "ks").await;
-        for first in (0..40).map(|part| part * 1_000) {
-            let rows: Vec<_> =
-                (first..first + 1_000).map(|id| format!("({id}, REPEAT('v', 1000))")).collect();
-            writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
-        }
+        let (server, source, _writer) = wide_world(kind, 40_000).await;
         let name = TableName::new("ks", "t");
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();
         let batch = BatchMax::bytes(3 << 20);
@@ -199,12 +205,8 @@ async fn what_a_silent_server_has_sent_is_handed_out() {
 /// Rows that meet a condition are not collected by the server until they are many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_are_found_one_by_one_are_not_held_back() {
-    const WIDE: &str = "CREATE TABLE t (id INT PRIMARY KEY, v TEXT)";
     for kind in KINDS {
-        let (server, source) = world(kind, &[], &[WIDE]).await;
-        let mut writer = connect(&server, "ks").await;
-        let rows: Vec<_> = (0..200).map(|id| format!("({id}, REPEAT('v', 1000))")).collect();
-        writer.query_drop(format!("INSERT INTO t VALUES {}", rows.join(","))).await.unwrap();
+        let (_server, source, mut writer) = wide_world(kind, 200).await;
         assert_eq!(writer.query_first::<u8, _>(LOCK).await.unwrap(), Some(1));
         let name = TableName::new("ks", "t");
         let mut snapshot = source.snapshot(std::slice::from_ref(&name)).await.unwrap();

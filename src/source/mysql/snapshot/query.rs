@@ -59,14 +59,15 @@ impl Query {
             rest.push_str(&format!(" ORDER BY {}", terms.join(", ")));
         }
         // With a condition, another index may find the few rows wanted at once.
-        let index = table.index.as_ref().filter(|_| scan.where_sql.is_none());
+        let has_condition = scan.where_sql.is_some();
+        let index = table.index.as_ref().filter(|_| !has_condition);
         let index = index.map(|index| format!(" FORCE INDEX ({})", literal::name(index)));
         Ok(Self {
             sql: format!("{select}{}{rest}", index.unwrap_or_default()),
             plain: format!("{select}{rest}"),
             skip,
             sorts: schema.key.is_empty() && order.is_some(),
-            has_condition: scan.where_sql.is_some(),
+            has_condition,
         })
     }
 }

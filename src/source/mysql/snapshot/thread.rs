@@ -43,16 +43,9 @@ impl Thread {
             "SELECT COMMAND <> 'Sleep' FROM information_schema.PROCESSLIST WHERE ID = {}",
             self.id
         );
-        let ask = async |other: &mut Connection| {
-            if other.instance != self.instance {
-                return Ok(Some(true));
-            }
-            let answer = other.conn.query_first(sql).await;
-            answer.map_err(|error| self.server.broken("ask for a statement's state", error))
-        };
-        match self.server.ask(ask).await {
-            Ok(Some(true)) => Ok(()),
-            Ok(Some(false) | None) => Err(silent()),
+        match self.ask("ask for a statement's state", &sql).await {
+            Ok(Some(is_at_work)) if is_at_work != [true] => Err(silent()),
+            Ok(_) => Ok(()),
             // There are too many connections, which says nothing of this one.
             Err(SourceError::Connect(
                 ConnectError::Budget { .. } | ConnectError::TooManyConnections { .. },
@@ -63,16 +56,21 @@ impl Thread {
 
     /// Ends the connection: a server that sorts does not look whether anybody is still there.
     pub async fn kill(&self) {
-        let kill = async |other: &mut Connection| {
-            if other.instance != self.instance {
-                return Ok(());
-            }
-            let killed = other.conn.query_drop(format!("KILL {}", self.id)).await;
-            killed.map_err(|error| self.server.broken("end a view", error))
-        };
-        if let Err(error) = self.server.ask(kill).await {
+        if let Err(error) = self.ask("end a view", &format!("KILL {}", self.id)).await {
             tracing::debug!(error = %error, "a view was left to end by itself");
         }
+    }
+
+    /// Runs a statement over another connection; `None` if another server has answered there.
+    async fn ask(&self, what: &str, sql: &str) -> Result<Option<Vec<bool>>, SourceError> {
+        let ask = async |other: &mut Connection| {
+            if other.instance != self.instance {
+                return Ok(None);
+            }
+            let answer = other.conn.query(sql).await;
+            answer.map(Some).map_err(|error| self.server.broken(what, error))
+        };
+        self.server.ask(ask).await
     }
 }
 
